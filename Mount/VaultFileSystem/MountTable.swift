@@ -1,0 +1,123 @@
+internal import Glibc
+public import SystemPackage
+
+/// The vaults that are mounted, from /proc/self/mountinfo (proc(5)): no registry that could be out of date.
+public enum MountTable {
+    /// One mounted vault.
+    public struct Mount: Sendable, Equatable {
+        public let directory: FilePath
+        /// The vault's file.
+        public let vault: FilePath
+
+        /// The process behind it is gone: every access gives ENOTCONN.
+        public var isStale: Bool {
+            var status = Glibc.stat()
+            return unsafe stat(directory.string, &status) != 0 && errno == ENOTCONN
+        }
+    }
+
+    /// All mounts of ours that this process sees.
+    public static func mounts() -> [Mount] {
+        guard let text = read("/proc/self/mountinfo") else { return [] }
+        return text.split(separator: 0x0A).compactMap { mount($0) }
+    }
+
+    private static func mount(_ line: ArraySlice<UInt8>) -> Mount? {
+        let fields = line.split(separator: 0x20)
+        guard let dash = fields.firstIndex(where: { $0.elementsEqual([0x2D]) }), dash + 2 < fields.count, dash > 4,
+            fields[dash + 1].elementsEqual("fuse.coffer".utf8)
+        else { return nil }
+        return Mount(directory: path(fields[4]), vault: path(fields[dash + 2]))
+    }
+
+    /// Blanks, tabs, line breaks and backslashes stand as octal escapes.
+    private static func path(_ field: ArraySlice<UInt8>) -> FilePath {
+        var bytes: [UInt8] = []
+        var index = field.startIndex
+        while index < field.endIndex {
+            if field[index] == UInt8(ascii: "\\"), index + 3 < field.endIndex {
+                let digits = field[(index + 1)...(index + 3)].map { Int($0) - 0x30 }
+                bytes.append(UInt8(truncatingIfNeeded: digits[0] << 6 | digits[1] << 3 | digits[2]))
+                index += 4
+            } else {
+                bytes.append(field[index])
+                index += 1
+            }
+        }
+        return FilePath(String(decoding: bytes, as: UTF8.self))
+    }
+
+    private static func read(_ path: FilePath) -> [UInt8]? {
+        guard let descriptor = try? FileDescriptor.open(path, .readOnly, options: [.closeOnExec]) else { return nil }
+        defer { try? descriptor.close() }
+        return try? descriptor.readAll()
+    }
+
+    /// Takes a mount away whose process is gone: as root directly, else through fusermount3.
+    static func clearStale(_ mount: Mount) {
+        if geteuid() == 0 {
+            _ = unsafe umount2(mount.directory.string, Int32(MNT_DETACH))
+        } else {
+            var process = pid_t()
+            var words = unsafe (["fusermount3", "-u", "-z", mount.directory.string] as [String]).map { unsafe strdup($0) } + [nil]
+            defer { for unsafe word in unsafe words { unsafe free(word) } }
+            guard unsafe posix_spawnp(&process, "fusermount3", nil, nil, &words, environ) == 0 else { return }
+            var status: Int32 = 0
+            while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
+        }
+    }
+}
+
+extension FileDescriptor {
+    /// The bytes up to the end of a file of unknown length.
+    func readAll() throws -> [UInt8] {
+        var all: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let count = try unsafe part.withUnsafeMutableBytes { unsafe try read(into: $0) }
+            if count == 0 { return all }
+            all += part[..<count]
+        }
+    }
+}
+
+extension MountTable.Mount {
+    /// Locks the vault: returns when the mount is gone and the vault's file is free.
+    public func lock() throws(MountError) {
+        if isStale { return MountTable.clearStale(self) }
+        do {
+            let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .writeOnly)
+            try file.closeAfter { _ = try file.writeAll("lock\n".utf8) }
+        } catch Errno.permissionDenied {
+            throw .notYours(directory)
+        } catch {
+            // It was locked by somebody else meanwhile.
+            guard MountTable.mounts().contains(self) else { return }
+            if isStale { return MountTable.clearStale(self) }
+        }
+        waitForEnd()
+    }
+
+    /// The process lets go of the vault's file last; it is waited for as long as it has to write.
+    private func waitForEnd() {
+        guard let file = try? FileDescriptor.open(vault, .readOnly, options: [.closeOnExec]) else { return }
+        defer { try? file.close() }
+        for _ in 0..<6000 {
+            let isMounted = MountTable.mounts().contains(self)
+            if !isMounted, flock(file.rawValue, LOCK_SH | LOCK_NB) == 0 { return }
+            usleep(5000)
+        }
+    }
+
+    /// The text of a control file.
+    public func readControl(_ name: String) throws(MountError) -> [UInt8] {
+        do {
+            let file = try FileDescriptor.open(directory.appending(".coffer").appending(name), .readOnly)
+            return try file.closeAfter { try file.readAll() }
+        } catch Errno.permissionDenied {
+            throw .notYours(directory)
+        } catch {
+            throw .notResponding(directory)
+        }
+    }
+}

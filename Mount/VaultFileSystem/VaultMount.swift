@@ -1,0 +1,203 @@
+internal import Dispatch
+internal import Format
+internal import Foundation
+internal import Fuse
+internal import Glibc
+internal import Synchronization
+public import SystemPackage
+public import Vault
+
+/// How a vault is to be mounted.
+public struct MountOptions: Sendable {
+    public var directory: FilePath
+    public var isReadOnly = false
+    /// Keep nothing in the kernel's page cache.
+    public var usesNoCache = false
+    /// Lock after this long without use; nil never does.
+    public var idle: Duration?
+    /// More options for mount(8), such as `allow_other` or `exec`.
+    public var extra: [String] = []
+
+    public init(directory: FilePath) {
+        self.directory = directory
+    }
+}
+
+/// A mounted vault, from ready to locked.
+///
+/// **Locking** does, in this order: the kernel writes back mapped pages; no operation is let in any more and
+/// those inside finish; open files are committed; the kernel forgets every page, attribute and name; the
+/// vault is closed; the mount goes. A lock flag alone would leave what is cached readable through open
+/// descriptors (measured).
+public final class VaultMount: Sendable {
+    private let vault: Vault
+    private let options: MountOptions
+    private let fileSystem: VaultFileSystem
+    private let session: Session
+    private let phase = Mutex<Phase>(.mounted)
+    private let finished = DispatchSemaphore(value: 0)
+    private let queue = DispatchQueue(label: "coffer.lock")
+
+    private enum Phase { case mounted, locking, locked }
+
+    /// - Throws: `refused` for options that libfuse does not know.
+    public init(vault: Vault, options: MountOptions) throws(MountError) {
+        self.vault = vault
+        self.options = options
+        fileSystem = VaultFileSystem(vault: vault, usesNoCache: options.usesNoCache, controls: Controls())
+        do throws(Errno) {
+            session = try Session(fileSystem: fileSystem, options: VaultMount.words(options, vault.path))
+        } catch {
+            throw .refused(options.directory)
+        }
+    }
+
+    /// What mount(8) gets: safe defaults, which an option given by the user turns off.
+    private static func words(_ options: MountOptions, _ vault: FilePath) -> [String] {
+        var words = ["default_permissions", "subtype=coffer", "fsname=\(escaped(vault.string))"]
+        for (safe, other) in [("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec")]
+        where !options.extra.contains(other) && !options.extra.contains(safe) {
+            words.append(safe)
+        }
+        // libfuse passes dev and suid on only where they are asked for.
+        words += options.extra.filter { !["nofail", "auto", "noauto", "user", "users", "_netdev", "rw"].contains($0) }
+        if options.isReadOnly { words.append("ro") }
+        return words
+    }
+
+    /// Commas separate options.
+    private static func escaped(_ text: String) -> String {
+        text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: ",", with: "\\,")
+    }
+
+    /// Checks a mount point before a password is asked for, and takes away what a killed process left there.
+    public static func prepare(_ directory: FilePath, vault: FilePath) throws(MountError) {
+        for mount in MountTable.mounts() where mount.directory == directory || mount.vault == vault {
+            if mount.isStale {
+                MountTable.clearStale(mount)
+            } else if mount.directory == directory {
+                throw .alreadyMounted(directory)
+            }
+        }
+        var status = Glibc.stat()
+        guard unsafe stat(directory.string, &status) == 0 else {
+            throw errno == ENOTDIR ? .notADirectory(directory) : .missing(directory)
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw .notADirectory(directory) }
+        guard status.st_uid == geteuid() || geteuid() == 0 else { throw .notYours(directory) }
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory.string) else {
+            throw .notYours(directory)
+        }
+        guard names.isEmpty else { throw .notEmpty(directory) }
+    }
+
+    /// Mounts, calls `onReady`, and serves until the vault is locked or unmounted. Everything is committed
+    /// and wiped when it returns.
+    public func run(onReady: () -> Void) throws(MountError) {
+        fileSystem.controls.connect(
+            Controls.Actions(
+                status: { [weak self] in self?.status() ?? [] }, verify: { [weak self] in self?.verify() ?? [] },
+                lock: { [weak self] in self?.lock() }))
+        do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
+        let triggers = LockTriggers(idle: options.idle, gate: fileSystem.gate) { [weak self] in self?.lock() }
+        onReady()
+        session.run()
+        triggers.stop()
+        lock()
+        finished.wait()
+        session.unmount()
+    }
+
+    /// Locks. Returns when nothing of the vault can be read any more; the mount goes right after.
+    public func lock() {
+        let isFirst = phase.withLock { phase in
+            defer { if phase == .mounted { phase = .locking } }
+            return phase == .mounted
+        }
+        guard isFirst else { return }
+        queue.sync { secure() }
+        // After the answer to whoever asked for it through a control file.
+        queue.async { [self] in
+            session.exit()
+            session.unmount()
+            finished.signal()
+        }
+    }
+
+    private func secure() {
+        // What programs wrote into mappings comes as writes: before the gate closes.
+        for node in vault.openNodes() { session.invalidate(NodeID(node.rawValue)) }
+        fileSystem.gate.close()
+        try? vault.synchronizeAll()
+        for (node, names) in vault.rememberedNodes() {
+            session.invalidate(NodeID(node.rawValue))
+            for name in names { session.invalidate(name, in: NodeID(node.rawValue)) }
+        }
+        try? vault.close()
+        phase.withLock { $0 = .locked }
+    }
+
+    // MARK: Control files
+
+    private func status() -> [UInt8] {
+        var status = VaultStatus(path: vault.path.string, isMounted: true)
+        let statistics = vault.statistics()
+        status.vault = vault.identifier.hexadecimal
+        status.fingerprint = vault.fingerprint.joined(separator: " ")
+        status.isReadOnly = vault.isReadOnly || options.isReadOnly
+        status.entries = statistics.entries
+        status.trash = statistics.trash
+        status.fileBytes = statistics.fileBytes
+        status.unlockMilliseconds = vault.unlockMilliseconds
+        status.residentBytes = VaultMount.residentBytes()
+        status.damage = vault.damage.map { ($0.path.map { "\($0): " } ?? "") + $0.what }
+        return VaultMount.json(status)
+    }
+
+    private func verify() -> [UInt8] {
+        guard let report = try? vault.verify(progress: { _, _ in }) else { return [] }
+        return VaultMount.json(VerifyOutcome(report))
+    }
+
+    private static func json(_ value: some Encodable) -> [UInt8] {
+        (try? JSONEncoder().encode(value)).map { Array($0) + [0x0A] } ?? []
+    }
+
+    /// The second number of /proc/self/statm, in pages (proc(5)).
+    private static func residentBytes() -> UInt64 {
+        guard let file = unsafe try? FileDescriptor.open("/proc/self/statm", .readOnly),
+            let text = try? file.closeAfter({ try file.readAll() })
+        else { return 0 }
+        let fields = String(decoding: text, as: UTF8.self).split(separator: " ")
+        return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * 4096 : 0
+    }
+}
+
+/// What locks a vault without being asked through the mount: signals, and time without use.
+///
+/// Belongs to the thread that runs the mount.
+private final class LockTriggers {
+    private var sources: [any DispatchSourceProtocol] = []
+
+    init(idle: Duration?, gate: Gate, lock: @escaping @Sendable () -> Void) {
+        let queue = DispatchQueue(label: "coffer.triggers")
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            _ = signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+            source.setEventHandler(handler: lock)
+            sources.append(source)
+        }
+        if let idle {
+            let timer = DispatchSource.makeTimerSource(queue: queue)
+            timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(100))
+            timer.setEventHandler { if gate.idle >= idle { lock() } }
+            sources.append(timer)
+        }
+        for source in sources { source.activate() }
+    }
+
+    func stop() {
+        for source in sources { source.cancel() }
+        sources = []
+    }
+}

@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One list of settings for every target: what the compiler can forbid, no reviewer has to find.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableExperimentalFeature("Lifetimes"),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+/// A C library of the system, found by pkg-config and installed by apt.
+func library(_ name: String, path: String, pkgConfig: String, apt: String) -> Target {
+    .systemLibrary(name: name, path: path, pkgConfig: pkgConfig, providers: [.apt([apt])])
+}
+
+/// A layer of the product. Dependencies point strictly downwards; `Tests/run` builds with
+/// `--explicit-target-dependency-import-check error`, so an undeclared import does not compile.
+func layer(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "coffer",
+    products: [.executable(name: "coffer", targets: ["coffer"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLinux", path: "Sources/CLinux"),
+        library("CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        library("CUtf8proc", path: "Sources/CUtf8proc", pkgConfig: "libutf8proc", apt: "libutf8proc-dev"),
+        library("CQRencode", path: "Sources/CQRencode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
+        library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
+
+        layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"]),
+        layer("Format", []),
+        layer("Vault", ["Format", "Sealing", grdb, sqlite, system]),
+        layer("KitImage", ["CQRencode"]),
+        layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
+        layer("VaultFileSystem", path: "Mount/VaultFileSystem", ["Fuse", "Vault", "Format", "Sealing", system, logging]),
+        .executableTarget(
+            name: "coffer",
+            dependencies: ["VaultFileSystem", "Fuse", "Vault", "Format", "Sealing", "KitImage", argumentParser, system, logging],
+            path: "Sources/coffer", swiftSettings: strict),
+
+        .executableTarget(name: "Benchmark", dependencies: [], path: "Tests/Benchmark", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("SealingTests", ["Sealing"]),
+        tests("FormatTests", ["Format"]),
+        tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
+        tests("FuseTests", ["Fuse", "TestSupport", system]),
+        tests("KitImageTests", ["KitImage", "TestSupport"]),
+        tests("MountTests", ["TestSupport"]),
+        tests("CommandTests", ["TestSupport"]),
+        tests("HouseTests", ["TestSupport"]),
+    ]
+)

@@ -1,0 +1,86 @@
+/// One entry: a name in a directory that points at a file. Two entries of one file are hard links.
+public struct EntryRecord: Equatable, Sendable {
+    /// Stays the same for the life of the entry, through renames and through saves that put another
+    /// file in its place.
+    public var identifier: Identifier
+    /// The directory that holds the entry.
+    public var parent: Identifier
+    /// The file that the entry points at.
+    public var file: Identifier
+    /// When the entry was last written.
+    public var stamp: Stamp
+    /// When it was removed, in seconds since 1970; 0 while it is live.
+    public var removed: Int64
+    /// Never leaves this device: editors' scratch files.
+    public var isLocal: Bool
+    /// 1 to 255 bytes, neither `/` nor NUL.
+    public var name: [UInt8]
+
+    public init(
+        identifier: Identifier, parent: Identifier, file: Identifier, stamp: Stamp, removed: Int64 = 0,
+        isLocal: Bool = false, name: [UInt8]
+    ) {
+        self.identifier = identifier
+        self.parent = parent
+        self.file = file
+        self.stamp = stamp
+        self.removed = removed
+        self.isLocal = isLocal
+        self.name = name
+    }
+
+    /// Appends the record without its padding.
+    public func encode(into sink: inout some ByteSink & ~Copyable) {
+        sink.append(identifier)
+        sink.append(parent)
+        sink.append(file)
+        sink.append(stamp)
+        sink.append(removed)
+        sink.append(UInt8(isLocal ? 1 : 0))
+        sink.append(UInt8(truncatingIfNeeded: name.count))
+        sink.append(bytes: name)
+    }
+
+    public init(decoding bytes: RawSpan) throws(FormatError) {
+        var cursor = Cursor()
+        let fields = try Fields(bytes, &cursor)
+        self.init(
+            identifier: fields.identifier, parent: fields.parent, file: fields.file, stamp: fields.stamp,
+            removed: fields.removed, isLocal: fields.isLocal,
+            name: try cursor.array(bytes, count: fields.nameLength))
+        guard name.allSatisfy({ $0 != 0 && $0 != 0x2F }) else { throw .invalid(field: "name") }
+        try cursor.padding(bytes)
+    }
+
+    /// The fields before the name, and where the name is: what unlocking reads for every entry
+    /// without an allocation.
+    public struct Fields {
+        public let identifier: Identifier
+        public let parent: Identifier
+        public let file: Identifier
+        public let stamp: Stamp
+        public let removed: Int64
+        public let isLocal: Bool
+        public let nameLength: Int
+        /// The offset of the name in the decoded bytes.
+        public let nameOffset: Int
+
+        public init(_ bytes: RawSpan) throws(FormatError) {
+            var cursor = Cursor()
+            try self.init(bytes, &cursor)
+            _ = try cursor.range(bytes, count: nameLength)
+        }
+
+        init(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {
+            identifier = try cursor.identifier(bytes)
+            parent = try cursor.identifier(bytes)
+            file = try cursor.identifier(bytes)
+            stamp = try cursor.stamp(bytes)
+            removed = try cursor.integer(bytes)
+            isLocal = try cursor.integer(bytes, as: UInt8.self) & 1 == 1
+            nameLength = Int(try cursor.integer(bytes, as: UInt8.self))
+            nameOffset = cursor.offset
+            guard nameLength >= 1 else { throw .invalid(field: "name") }
+        }
+    }
+}

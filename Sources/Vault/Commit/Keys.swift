@@ -1,0 +1,62 @@
+public import Format
+public import Sealing
+
+/// The keys of an open vault and what each piece is bound to.
+struct Keys: Sendable {
+    let vault: Identifier
+    let epoch: UInt32
+    /// Rows of entries, files, versions and operations, and contents that stand in them.
+    let record: SealingKey
+    /// Chunks of large contents.
+    let chunk: SealingKey
+    /// What never leaves this device: the integrity root, the device's own keys.
+    let local: SealingKey
+    let multiset: MultisetKey
+
+    init(accountKey: AccountKey, vault: Identifier) {
+        self.vault = vault
+        epoch = accountKey.epoch
+        record = accountKey.sealingKey(.record)
+        chunk = accountKey.sealingKey(.blob)
+        local = accountKey.sealingKey(.local)
+        multiset = accountKey.multisetKey()
+    }
+
+    /// What a row is bound to: its table and its slot, so that no row opens in another's place.
+    func rowData(_ type: SealedType, slot: Int64) -> AssociatedData {
+        AssociatedData(
+            type: type.rawValue, vault: vault.pair, epoch: epoch, record: (UInt64(bitPattern: slot), 0))
+    }
+
+    /// What a content column is bound to: the file that had it and the save that wrote it.
+    func contentData(_ content: ContentReference) -> AssociatedData {
+        AssociatedData(
+            type: (content.kind == .inline ? SealedType.inlineContent : .chunkList).rawValue, vault: vault.pair,
+            epoch: epoch, record: content.origin.pair, version: content.version)
+    }
+
+    /// What a chunk is bound to: its file, its place in it and its slot. A slot is never written
+    /// twice, and the list of slots is sealed as a whole, so that no chunk can be reordered, dropped
+    /// or put back.
+    func chunkData(file: Identifier, slot: Int64, index: Int) -> AssociatedData {
+        AssociatedData(
+            type: SealedType.chunk.rawValue, vault: vault.pair, epoch: epoch, record: file.pair,
+            version: UInt64(bitPattern: slot), index: UInt32(truncatingIfNeeded: index))
+    }
+}
+
+extension PlainBuffer: ByteSink {
+    public mutating func append(bytes: [UInt8]) {
+        unsafe append(bytes.span.bytes)
+    }
+}
+
+extension SealBytes {
+    init(_ seal: Seal) {
+        self.init(words: (seal.nonce.0, seal.nonce.1, seal.nonce.2, seal.tag.0, seal.tag.1))
+    }
+
+    var seal: Seal {
+        Seal(nonce: (words.0, words.1, words.2), tag: (words.3, words.4))
+    }
+}

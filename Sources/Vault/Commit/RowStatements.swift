@@ -1,0 +1,115 @@
+internal import Format
+internal import Sealing
+
+/// The statements of the writer, prepared once.
+final class RowStatements {
+    let begin: PreparedStatement
+    let commit: PreparedStatement
+    let rollback: PreparedStatement
+    let putEntry: PreparedStatement
+    let putFile: PreparedStatement
+    let updateFile: PreparedStatement
+    let putVersion: PreparedStatement
+    let updateVersion: PreparedStatement
+    let copyContent: PreparedStatement
+    let fileContent: PreparedStatement
+    let versionContent: PreparedStatement
+    let putChunk: PreparedStatement
+    let chunkSeal: PreparedStatement
+    let putOperation: PreparedStatement
+    let operationSeals: PreparedStatement
+    let putRoot: PreparedStatement
+    /// By the number of the table.
+    let select: [PreparedStatement]
+    let delete: [PreparedStatement]
+
+    static let tableNames = ["", "entry", "file", "chunk", "version", "operation"]
+
+    init(_ connection: Connection) throws(DatabaseFailure) {
+        begin = try connection.prepare("BEGIN IMMEDIATE")
+        commit = try connection.prepare("COMMIT")
+        rollback = try connection.prepare("ROLLBACK")
+        putEntry = try connection.prepare("INSERT OR REPLACE INTO entry (slot, seal, body) VALUES (?1, ?2, ?3)")
+        putFile = try connection.prepare("INSERT OR REPLACE INTO file (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)")
+        updateFile = try connection.prepare("UPDATE file SET seal = ?2, body = ?3 WHERE slot = ?1")
+        putVersion = try connection.prepare(
+            "INSERT OR REPLACE INTO version (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)")
+        updateVersion = try connection.prepare("UPDATE version SET seal = ?2, body = ?3 WHERE slot = ?1")
+        copyContent = try connection.prepare(
+            "UPDATE version SET content = (SELECT content FROM file WHERE slot = ?2) WHERE slot = ?1")
+        fileContent = try connection.prepare("SELECT content FROM file WHERE slot = ?1")
+        versionContent = try connection.prepare("SELECT content FROM version WHERE slot = ?1")
+        putChunk = try connection.prepare("INSERT INTO chunk (slot, seal, body) VALUES (?1, ?2, ?3)")
+        chunkSeal = try connection.prepare("SELECT seal FROM chunk WHERE slot = ?1")
+        putOperation = try connection.prepare("INSERT INTO operation (slot, seal, body) VALUES (?1, ?2, ?3)")
+        operationSeals = try connection.prepare("SELECT slot, seal FROM operation WHERE slot <= ?1")
+        putRoot = try connection.prepare("INSERT OR REPLACE INTO root (id, seal, body) VALUES (?1, ?2, ?3)")
+        var select: [PreparedStatement] = [begin]
+        var delete: [PreparedStatement] = [begin]
+        for name in RowStatements.tableNames.dropFirst() {
+            select.append(try connection.prepare("SELECT seal, body FROM \(name) WHERE slot = ?1"))
+            delete.append(try connection.prepare("DELETE FROM \(name) WHERE slot = ?1"))
+        }
+        self.select = select
+        self.delete = delete
+    }
+}
+
+/// Reading the columns that every sealed row has.
+enum RowReader {
+    /// The seal column, or nil where it is not 40 bytes.
+    static func seal(_ bytes: UnsafeRawBufferPointer) -> Seal? {
+        guard bytes.count == Seal.size else { return nil }
+        func word(_ index: Int) -> UInt64 {
+            UInt64(littleEndian: unsafe bytes.loadUnaligned(fromByteOffset: index * 8, as: UInt64.self))
+        }
+        return Seal(nonce: (word(0), word(1), word(2)), tag: (word(3), word(4)))
+    }
+}
+
+/// The integrity root in the form that a running vault adds to.
+struct RootState: Sendable {
+    var counter: UInt64
+    var sum: MultisetSum
+    var rows: UInt64
+    var nextInode: UInt64
+    var lamport: UInt64
+    var lastOperation: Int64
+    var droppedOperations: Int64
+    var device: Identifier
+    var header: [UInt8]
+
+    init(_ record: RootRecord) {
+        counter = record.counter
+        sum = unsafe MultisetSum(bytes: record.sum.span.bytes)
+        rows = record.rows
+        nextInode = record.nextInode
+        lamport = record.lamport
+        lastOperation = record.lastOperation
+        droppedOperations = record.droppedOperations
+        device = record.device
+        header = record.header
+    }
+
+    var record: RootRecord {
+        var record = RootRecord(device: device, header: header)
+        record.counter = counter
+        record.sum = sum.bytes
+        record.rows = rows
+        record.nextInode = nextInode
+        record.lamport = lamport
+        record.lastOperation = lastOperation
+        record.droppedOperations = droppedOperations
+        return record
+    }
+
+    mutating func add(_ key: MultisetKey, _ table: Table, _ slot: Int64, _ seal: Seal) {
+        sum.add(key, table: table.rawValue, slot: slot, seal: seal)
+        rows &+= 1
+    }
+
+    mutating func remove(_ key: MultisetKey, _ table: Table, _ slot: Int64, _ seal: Seal) {
+        sum.remove(key, table: table.rawValue, slot: slot, seal: seal)
+        rows &-= 1
+    }
+}

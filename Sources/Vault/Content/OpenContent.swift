@@ -1,0 +1,87 @@
+internal import Format
+internal import Sealing
+internal import Synchronization
+internal import SystemPackage
+
+/// The content of one file while it is open or changed: what was written and is not yet committed,
+/// over what the store holds.
+final class OpenContent: Sendable {
+    let lock: Mutex<ContentState>
+
+    init(node: Node, inode: Inode) {
+        lock = Mutex(ContentState(node: node, slot: inode.slot, file: inode.identifier, size: inode.size))
+    }
+}
+
+/// One changed chunk: its first bytes; what lies behind them is zero.
+final class DirtyChunk {
+    var bytes = PlainBuffer(capacity: 0)
+}
+
+/// The state behind an ``OpenContent``'s lock.
+struct ContentState {
+    let node: Node
+    /// The file's row; 0 for a file that lives in memory only.
+    var slot: Int64
+    let file: Identifier
+    /// The length as programs see it.
+    var size: UInt64
+    /// The stored content; nil until the row was read.
+    var stored: StoredContent?
+    /// Changed chunks by their index.
+    var dirty: [Int: DirtyChunk] = [:]
+    /// There is something to commit: chunks, or the length alone.
+    var isDirty = false
+    /// The earlier content has gone into the history since the file was opened for writing: a save is
+    /// one version, however often it is flushed.
+    var versionSaved = false
+    /// What was stored is of no more interest: the file was truncated to nothing.
+    var storedIsGone = false
+    var openWriters = 0
+
+    /// Content as the row has it.
+    struct StoredContent {
+        var reference: ContentReference
+        /// The slots of the chunks, for ``ContentKind/chunks``.
+        var chunks: [Int64]
+        /// The bytes that the stored content still gives: truncating and growing again gives zeroes.
+        var valid: UInt64
+    }
+
+    var dirtyBytes: Int { dirty.count * Limits.chunkSize }
+
+    init(node: Node, slot: Int64, file: Identifier, size: UInt64) {
+        self.node = node
+        self.slot = slot
+        self.file = file
+        self.size = size
+    }
+}
+
+/// Packing a content column: the inline bytes, or the list of chunks.
+enum ContentCoding {
+    static func encode(chunks: [Int64], into target: inout PlainBuffer) {
+        target.resize(to: 0)
+        for slot in chunks { target.append(slot) }
+        target.resize(to: Padding.padme(target.count, floor: Limits.recordFloor))
+    }
+
+    static func chunks(_ bytes: RawSpan, size: UInt64) throws(Errno) -> [Int64] {
+        let count = chunkCount(size)
+        guard bytes.byteCount >= count * 8 else { throw .ioError }
+        var cursor = Cursor()
+        var chunks: [Int64] = []
+        chunks.reserveCapacity(count)
+        do throws(FormatError) {
+            for _ in 0..<count { chunks.append(try cursor.integer(bytes)) }
+        } catch {
+            throw .ioError
+        }
+        return chunks
+    }
+
+    /// How many chunks a content of `size` bytes has.
+    static func chunkCount(_ size: UInt64) -> Int {
+        Int(truncatingIfNeeded: (min(size, Limits.fileSize) + UInt64(Limits.chunkSize) - 1) / UInt64(Limits.chunkSize))
+    }
+}

@@ -1,0 +1,160 @@
+internal import Format
+internal import Sealing
+internal import Synchronization
+internal import SystemPackage
+
+/// Committing a changed content; the caller holds its lock.
+extension Vault {
+    func commit(_ state: inout ContentState) throws(Errno) {
+        guard state.isDirty, state.slot != 0 else { return }
+        try loadStored(&state)
+        let prepared = state
+        let outcome = try committer.withLock { (committer) throws(Errno) -> ContentState.StoredContent in
+            let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(prepared.node) }
+            let stored = try committer.transaction { () throws(Errno) in
+                try store(prepared, inode, in: committer)
+            }
+            durability.noteCommit(committer.commits)
+            return stored
+        }
+        state.stored = outcome
+        state.dirty.removeAll()
+        state.isDirty = false
+        state.storedIsGone = false
+        state.versionSaved = true
+        if durability.logSize > Maintenance.checkpointForced { checkpoint() }
+    }
+
+    /// Inside a transaction: the file's row with its new content, the earlier one as a version.
+    private func store(
+        _ state: ContentState, _ inode: Inode, in committer: Committer
+    ) throws(Errno) -> ContentState.StoredContent {
+        var (record, seal) = try committer.loadFile(state.slot)
+        let old = try oldContent(state, record, in: committer)
+        committer.advanceClock()
+        var keepsOldChunks = record.detached != 0
+        if !state.versionSaved, record.content.size > 0, !Vault.isScratch(inode) {
+            try saveVersion(of: &record, slot: state.slot, in: committer)
+            keepsOldChunks = true
+        }
+        record.take(inode, mounter: mounter)
+        record.stamp = committer.nextStamp()
+        var content = ContentReference(
+            kind: .none, version: record.content.version + 1, size: state.size, seal: .zero, origin: record.identifier)
+        let stored: ContentState.StoredContent
+        if state.size <= UInt64(Limits.inlineContent) {
+            stored = try storeInline(state, &record, &content, seal, in: committer)
+        } else {
+            stored = try storeChunks(state, &record, &content, seal, in: committer)
+        }
+        if !keepsOldChunks {
+            let kept = Set(stored.chunks)
+            for slot in old where slot != 0 && !kept.contains(slot) { try committer.deleteChunk(slot) }
+        }
+        committer.operations.append(
+            Operation(kind: .content, subject: record.identifier, version: record.content.version))
+        return stored
+    }
+
+    /// The chunks that the row has now, also where the content was truncated to nothing unread.
+    private func oldContent(
+        _ state: ContentState, _ record: FileRecord, in committer: Committer
+    ) throws(Errno) -> [Int64] {
+        guard record.content.kind == .chunks else { return [] }
+        if !state.storedIsGone, let stored = state.stored { return stored.chunks }
+        return try chunkList(ofFile: state.slot)
+    }
+
+    private func storeInline(
+        _ state: ContentState, _ record: inout FileRecord, _ content: inout ContentReference, _ seal: Seal,
+        in committer: Committer
+    ) throws(Errno) -> ContentState.StoredContent {
+        guard state.size > 0 else {
+            record.content = content
+            unsafe try committer.putFile(record, slot: state.slot, previous: seal, content: .none)
+            return ContentState.StoredContent(reference: content, chunks: [], valid: 0)
+        }
+        content.kind = .inline
+        var copy = state
+        var plain = PlainBuffer(capacity: Limits.inlineContent)
+        try read(&copy, offset: 0, count: Int(state.size), into: &plain)
+        plain.resize(to: Padding.padme(plain.count, floor: Limits.recordFloor))
+        var sealed = PlainBuffer(capacity: plain.count)
+        unsafe plain.withUnsafeBytes { unsafe committer.sealContent($0, &content, into: &sealed) }
+        record.content = content
+        try unsafe sealed.withUnsafeBytes { (bytes) throws(Errno) in
+            try unsafe committer.putFile(record, slot: state.slot, previous: seal, content: .bytes(bytes))
+        }
+        return ContentState.StoredContent(reference: content, chunks: [], valid: state.size)
+    }
+
+    private func storeChunks(
+        _ state: ContentState, _ record: inout FileRecord, _ content: inout ContentReference, _ seal: Seal,
+        in committer: Committer
+    ) throws(Errno) -> ContentState.StoredContent {
+        content.kind = .chunks
+        let chunks = try writeChunks(state, in: committer)
+        var plain = PlainBuffer(capacity: chunks.count * 8)
+        ContentCoding.encode(chunks: chunks, into: &plain)
+        var sealed = PlainBuffer(capacity: plain.count)
+        unsafe plain.withUnsafeBytes { unsafe committer.sealContent($0, &content, into: &sealed) }
+        record.content = content
+        try unsafe sealed.withUnsafeBytes { (bytes) throws(Errno) in
+            try unsafe committer.putFile(record, slot: state.slot, previous: seal, content: .bytes(bytes))
+        }
+        return ContentState.StoredContent(reference: content, chunks: chunks, valid: state.size)
+    }
+
+    /// Writes the changed chunks under new slots and returns the list of all.
+    private func writeChunks(_ state: ContentState, in committer: Committer) throws(Errno) -> [Int64] {
+        let count = ContentCoding.chunkCount(state.size)
+        var chunks = state.stored?.reference.kind == .chunks ? state.stored?.chunks ?? [] : []
+        let valid = state.stored?.valid ?? 0
+        chunks.removeLast(max(0, chunks.count - ContentCoding.chunkCount(valid)))
+        chunks.removeLast(max(0, chunks.count - count))
+        chunks.append(contentsOf: repeatElement(0, count: count - chunks.count))
+        var changed = Set(state.dirty.keys)
+        if state.stored?.reference.kind == .inline, valid > 0 { changed.insert(0) }
+        // A stored chunk that was cut short and reads as zeroes behind the cut is written anew.
+        if valid < (state.stored?.reference.size ?? 0), valid % UInt64(Limits.chunkSize) != 0 {
+            changed.insert(Int(valid / UInt64(Limits.chunkSize)))
+        }
+        var copy = state
+        var plain = PlainBuffer(capacity: Limits.chunkSize)
+        for index in changed.sorted() where index < count {
+            plain.resize(to: 0)
+            try read(&copy, offset: UInt64(index) * UInt64(Limits.chunkSize), count: Limits.chunkSize, into: &plain)
+            plain.resize(to: min(Limits.chunkSize, Padding.padme(plain.count, floor: Limits.recordFloor)))
+            chunks[index] = try unsafe plain.withUnsafeBytes { (bytes) throws(Errno) in
+                try unsafe committer.insertChunk(bytes, file: state.file, index: index)
+            }
+        }
+        return chunks
+    }
+
+    /// The chunk list of a file as its row has it.
+    func chunkList(ofFile slot: Int64) throws(Errno) -> [Int64] {
+        try readers.withReader { (reader) throws(Errno) in
+            try unsafe reader.file(slot) { (record, sealed) throws(Errno) in
+                try unsafe Vault.chunks(record.content, sealed, reader)
+            }
+        }
+    }
+
+    func chunkList(ofVersion slot: Int64) throws(Errno) -> [Int64] {
+        try readers.withReader { (reader) throws(Errno) in
+            try unsafe reader.version(slot) { (record, sealed) throws(Errno) in
+                try unsafe Vault.chunks(record.content, sealed, reader)
+            }
+        }
+    }
+
+    static func chunks(
+        _ content: ContentReference, _ sealed: UnsafeRawBufferPointer, _ reader: Reader
+    ) throws(Errno) -> [Int64] {
+        guard content.kind == .chunks else { return [] }
+        var plain = PlainBuffer(capacity: 0)
+        try unsafe reader.openContent(sealed, content, into: &plain)
+        return try plain.withBytes { (bytes) throws(Errno) in try ContentCoding.chunks(bytes, size: content.size) }
+    }
+}

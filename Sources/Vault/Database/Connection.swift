@@ -1,0 +1,108 @@
+internal import Foundation
+internal import GRDB
+internal import GRDBSQLite
+internal import SystemPackage
+
+/// One connection to the vault's file, opened and configured by GRDB.
+///
+/// Not `Sendable`: whoever owns it (the committer, a reader) is behind a lock of its own, and calls
+/// come in one at a time.
+@safe
+final class Connection {
+    fileprivate let queue: DatabaseQueue
+    private let handle: OpaquePointer?
+    private var prepared: [PreparedStatement] = []
+
+    /// `application_id` of the file: "Coff". `file(1)` and we tell a vault by it.
+    static let applicationIdentifier: Int64 = 0x436F_6666
+
+    init(path: FilePath, readOnly: Bool, cacheKiB: Int) throws(DatabaseFailure) {
+        var configuration = Configuration()
+        configuration.readonly = readOnly
+        // Statements are used under our own locks, outside of GRDB's queue.
+        configuration.allowsUnsafeTransactions = true
+        configuration.prepareDatabase { database in
+            try Connection.configure(database, readOnly: readOnly, cacheKiB: cacheKiB)
+        }
+        do {
+            queue = try DatabaseQueue(path: path.string, configuration: configuration)
+            // GRDB sets synchronous=NORMAL itself after preparing: asserted, since durability rests on it.
+            let level = try queue.unsafeReentrantRead { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
+            guard level == 1 || readOnly else { throw DatabaseFailure.other(SQLITE_MISUSE) }
+            // GRDB's observers expect every statement to come through GRDB.
+            unsafe handle = queue.unsafeReentrantRead { unsafe $0.sqliteConnection }
+            unsafe sqlite3_commit_hook(handle, nil, nil)
+            unsafe sqlite3_rollback_hook(handle, nil, nil)
+            unsafe sqlite3_update_hook(handle, nil, nil)
+        } catch {
+            throw Connection.failure(error)
+        }
+    }
+
+    private static func configure(_ database: Database, readOnly: Bool, cacheKiB: Int) throws {
+        // A hostile file can hold views and triggers; no SQL in the schema may run functions.
+        try database.execute(sql: "PRAGMA trusted_schema = OFF")
+        try database.execute(sql: "PRAGMA cell_size_check = ON")
+        try database.execute(sql: "PRAGMA cache_size = -\(cacheKiB)")
+        try database.execute(sql: "PRAGMA temp_store = MEMORY")
+        guard !readOnly else { return }
+        try database.execute(sql: "PRAGMA journal_mode = WAL")
+        try database.execute(sql: "PRAGMA synchronous = NORMAL")
+        // Without it deleted bytes stay in the file.
+        try database.execute(sql: "PRAGMA secure_delete = ON")
+        // Checkpoints are run by the maintenance thread, never inside somebody's commit.
+        try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+        try database.execute(sql: "PRAGMA foreign_keys = ON")
+    }
+
+    static func failure(_ error: any Error) -> DatabaseFailure {
+        if let failure = error as? DatabaseFailure { return failure }
+        if let error = error as? DatabaseError { return DatabaseFailure(code: error.resultCode.rawValue) }
+        return .other(-1)
+    }
+
+    func prepare(_ sql: String) throws(DatabaseFailure) -> PreparedStatement {
+        do {
+            let statement = try queue.unsafeReentrantRead { try PreparedStatement(sql, in: $0) }
+            prepared.append(statement)
+            return statement
+        } catch {
+            throw Connection.failure(error)
+        }
+    }
+
+    func execute(_ sql: String) throws(DatabaseFailure) {
+        let code = unsafe sqlite3_exec(handle, sql, nil, nil, nil)
+        guard code == SQLITE_OK else { throw DatabaseFailure(code: code) }
+    }
+
+    func integer(_ sql: String) throws(DatabaseFailure) -> Int64 {
+        do {
+            return try queue.unsafeReentrantRead { try Int64.fetchOne($0, sql: sql) } ?? 0
+        } catch {
+            throw Connection.failure(error)
+        }
+    }
+
+    /// Moves what stands in the write-ahead log into the file, without waiting for readers.
+    func checkpoint(truncate: Bool = false) throws(DatabaseFailure) {
+        try execute(truncate ? "PRAGMA wal_checkpoint(TRUNCATE)" : "PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    func close() {
+        for statement in prepared { statement.finalize() }
+        prepared = []
+        try? queue.close()
+    }
+}
+
+extension Connection {
+    /// SQLite's own check of pages, cells and freelist.
+    func isSound() throws(DatabaseFailure) -> Bool {
+        do {
+            return try queue.unsafeReentrantRead { try String.fetchOne($0, sql: "PRAGMA quick_check(1)") } == "ok"
+        } catch {
+            throw Connection.failure(error)
+        }
+    }
+}

@@ -1,0 +1,221 @@
+public import Format
+internal import Glibc
+public import Sealing
+internal import Synchronization
+public import SystemPackage
+
+/// One earlier version of an entry.
+public struct Version: Sendable, Equatable {
+    /// By which ``Vault/read(version:_:)`` finds it.
+    public let slot: Int64
+    /// In bytes.
+    public let size: UInt64
+    public let modified: Timestamp
+    /// When the next version took its place.
+    public let superseded: Timestamp
+}
+
+extension Vault {
+    /// The earlier versions of what stands at `node`, newest first: those of the file itself, then
+    /// those of the file that it took the place of.
+    public func history(of node: Node) throws(Errno) -> [Version] {
+        let slot = try tree.withLock { (tree) throws(Errno) in try tree.inode(node).slot }
+        guard slot != 0 else { return [] }
+        return try readers.withReader { (reader) throws(Errno) in
+            let heads = try unsafe reader.file(slot) { (record, _) throws(Errno) in (record.history, record.predecessor) }
+            var versions: [Version] = []
+            var walk = [heads.1, heads.0].filter { $0 != 0 }
+            while let slot = walk.popLast(), versions.count < Limits.versionsMost * 4 {
+                try unsafe reader.version(slot) { (record, _) throws(Errno) in
+                    versions.append(
+                        Version(
+                            slot: slot, size: record.content.size, modified: record.modified,
+                            superseded: record.superseded))
+                    if record.predecessor != 0 { walk.append(record.predecessor) }
+                    if record.previous != 0 { walk.append(record.previous) }
+                }
+            }
+            return versions
+        }
+    }
+
+    /// The content of an earlier version.
+    public func read(version: Version) throws(Errno) -> PlainBuffer {
+        var target = PlainBuffer(capacity: 0)
+        try readers.withReader { (reader) throws(Errno) in
+            let (content, chunks) = try unsafe reader.version(version.slot) { (record, sealed) throws(Errno) in
+                if record.content.kind == .inline {
+                    try unsafe reader.openContent(sealed, record.content, into: &target)
+                }
+                return (record.content, try unsafe Vault.chunks(record.content, sealed, reader))
+            }
+            target.resize(to: Int(content.size))
+            for (index, slot) in chunks.enumerated() where slot != 0 {
+                let start = index * Limits.chunkSize
+                let end = min(target.count, start + Limits.chunkSize)
+                try unsafe target.withUnsafeMutableBytes { (bytes) throws(Errno) in
+                    try unsafe reader.chunk(
+                        slot, file: content.origin, index: index, skip: 0,
+                        into: UnsafeMutableRawBufferPointer(rebasing: bytes[start..<end]))
+                }
+            }
+        }
+        return target
+    }
+
+    // MARK: Inside a transaction
+
+    /// Keeps the present content of a file as a version, before another takes its place.
+    func saveVersion(of record: inout FileRecord, slot: Int64, in committer: Committer) throws(Errno) {
+        let version = VersionRecord(
+            file: record.identifier, previous: record.history, predecessor: 0, modified: record.modified,
+            superseded: .now(), mode: record.mode, content: record.content)
+        record.history = try insert(version, contentOf: slot, in: committer)
+        record.countVersion(version)
+        try trimHistory(of: &record, in: committer)
+    }
+
+    /// Makes `old`, whose last name went to `new`, the version before everything that `new` has. Its
+    /// row goes, unless programs have it open: then it goes when they close it.
+    func supersede(
+        _ old: FileRecord, slot: Int64, seal: Seal, isOpen: Bool, by new: inout FileRecord, in committer: Committer
+    ) throws(Errno) {
+        let version = VersionRecord(
+            file: old.identifier, previous: old.history, predecessor: old.predecessor, modified: old.modified,
+            superseded: .now(), mode: old.mode, content: old.content)
+        let versionSlot = try insert(version, contentOf: slot, in: committer)
+        new.predecessor = versionSlot
+        new.versions &+= old.versions
+        new.countVersion(version)
+        if isOpen {
+            var old = old
+            old.detached = versionSlot
+            old.history = 0
+            old.predecessor = 0
+            unsafe try committer.putFile(old, slot: slot, previous: seal, content: .keep)
+        } else {
+            try committer.deleteFile(slot, seal)
+        }
+        try trimHistory(of: &new, in: committer)
+    }
+
+    private func insert(_ version: VersionRecord, contentOf file: Int64, in committer: Committer) throws(Errno) -> Int64 {
+        let slot = committer.freshSlot()
+        unsafe try committer.putVersion(version, slot: slot, previous: nil, content: .none)
+        if version.content.kind != .none { try committer.copyContent(ofFile: file, toVersion: slot) }
+        return slot
+    }
+
+    /// Drops the oldest versions when there are too many or they are too old. Rare, so that its cost is
+    /// spread over many saves.
+    private func trimHistory(of record: inout FileRecord, in committer: Committer) throws(Errno) {
+        let tooOld = Timestamp.now().seconds - Limits.versionAge
+        guard Int(record.versions) > Limits.versionsMost || record.oldestVersion < tooOld else { return }
+        var chain: [VersionChainItem] = []
+        var walk = [record.predecessor, record.history].filter { $0 != 0 }
+        while let slot = walk.popLast() {
+            let (version, seal) = try committer.loadVersion(slot)
+            chain.append(VersionChainItem(slot: slot, record: version, seal: seal))
+            if version.predecessor != 0 { walk.append(version.predecessor) }
+            if version.previous != 0 { walk.append(version.previous) }
+        }
+        let kept = chain.prefix(Limits.versionsKept).prefix { $0.record.superseded.seconds >= tooOld }.count
+        guard kept < chain.count else { return }
+        try dropVersions(of: &record, chain, keeping: kept, in: committer)
+    }
+
+    private func dropVersions(
+        of record: inout FileRecord, _ chain: [VersionChainItem], keeping kept: Int, in committer: Committer
+    ) throws(Errno) {
+        let gone = Set(chain[kept...].map(\.slot))
+        if gone.contains(record.history) { record.history = 0 }
+        if gone.contains(record.predecessor) { record.predecessor = 0 }
+        for item in chain[..<kept] where gone.contains(item.record.previous) || gone.contains(item.record.predecessor) {
+            var version = item.record
+            if gone.contains(version.previous) { version.previous = 0 }
+            if gone.contains(version.predecessor) { version.predecessor = 0 }
+            unsafe try committer.putVersion(version, slot: item.slot, previous: item.seal, content: .keep)
+        }
+        // A chunk is shared by neighbours in time only: what the oldest kept one has stays, and the
+        // present content's where none is kept.
+        var shared = Set<Int64>()
+        for item in chain[..<kept] { shared.formUnion(try chunkListInTransaction("version", item.slot, item.record.content, committer)) }
+        shared.formUnion(try presentChunks(of: record, committer))
+        for item in chain[kept...] {
+            for slot in try chunkListInTransaction("version", item.slot, item.record.content, committer)
+            where slot != 0 && shared.insert(slot).inserted {
+                try committer.deleteChunk(slot)
+            }
+            try committer.deleteVersion(item.slot, item.seal)
+        }
+        record.versions = UInt32(truncatingIfNeeded: kept)
+        record.oldestVersion = chain[..<kept].last?.record.superseded.seconds ?? Timestamp.now().seconds
+    }
+
+    private func presentChunks(of record: FileRecord, _ committer: Committer) throws(Errno) -> [Int64] {
+        guard record.content.kind == .chunks,
+            let node = tree.withLock({ $0.node(of: record.identifier) })
+        else { return [] }
+        let slot = tree.withLock { tree in tree.inode(at: UInt32(truncatingIfNeeded: node.index)).slot }
+        return try chunkListInTransaction("file", slot, record.content, committer)
+    }
+
+    /// Reads a chunk list through the writer's connection: what this transaction wrote is seen.
+    func chunkListInTransaction(
+        _ table: String, _ slot: Int64, _ content: ContentReference, _ committer: Committer
+    ) throws(Errno) -> [Int64] {
+        guard content.kind == .chunks else { return [] }
+        return unsafe try committer.contentColumn(table, slot) { (sealed) throws(Errno) in
+            var plain = PlainBuffer(capacity: sealed.count)
+            plain.resize(to: sealed.count)
+            let data = keys.contentData(content)
+            let opened = unsafe plain.withUnsafeMutableBytes {
+                unsafe keys.record.open(sealed, content.seal.seal, data, into: $0)
+            }
+            guard opened else { throw .ioError }
+            return try plain.withBytes { (bytes) throws(Errno) in
+                try ContentCoding.chunks(bytes, size: content.size)
+            }
+        }
+    }
+
+    /// Deletes a file's row with its chunks and all its versions: nothing points at it any more.
+    func eraseFile(_ slot: Int64, in committer: Committer) throws(Errno) {
+        var (record, seal) = try committer.loadFile(slot)
+        var chunks = Set(try chunkListInTransaction("file", slot, record.content, committer))
+        if record.detached != 0 {
+            let (version, _) = try committer.loadVersion(record.detached)
+            chunks.subtract(try chunkListInTransaction("version", record.detached, version.content, committer))
+        }
+        var chain: [VersionChainItem] = []
+        var walk = [record.predecessor, record.history].filter { $0 != 0 }
+        while let slot = walk.popLast() {
+            let (version, seal) = try committer.loadVersion(slot)
+            chain.append(VersionChainItem(slot: slot, record: version, seal: seal))
+            if version.predecessor != 0 { walk.append(version.predecessor) }
+            if version.previous != 0 { walk.append(version.previous) }
+        }
+        for item in chain {
+            chunks.formUnion(try chunkListInTransaction("version", item.slot, item.record.content, committer))
+            try committer.deleteVersion(item.slot, item.seal)
+        }
+        record.history = 0
+        for slot in chunks where slot != 0 { try committer.deleteChunk(slot) }
+        try committer.deleteFile(slot, seal)
+    }
+}
+
+/// One version on the way through a history.
+struct VersionChainItem {
+    let slot: Int64
+    let record: VersionRecord
+    let seal: Seal
+}
+
+extension FileRecord {
+    /// Notes one more version in the history.
+    mutating func countVersion(_ version: VersionRecord) {
+        versions &+= 1
+        if oldestVersion == 0 { oldestVersion = version.superseded.seconds }
+    }
+}

@@ -1,0 +1,185 @@
+internal import Format
+internal import Sealing
+internal import Synchronization
+public import SystemPackage
+
+extension Vault {
+    /// Removes a name. The file goes to the trash with its last one; programs that have it open keep
+    /// it.
+    ///
+    /// - Throws: ENOENT, EISDIR, ENOTDIR, EROFS, ENOSPC, EIO.
+    public func unlink(_ name: RawSpan, in parent: Node) throws(Errno) {
+        try remove(name, in: parent) { (inode, _) throws(Errno) in
+            guard !inode.isDirectory else { throw .isDirectory }
+        }
+    }
+
+    /// Removes an empty directory.
+    ///
+    /// - Throws: ENOTEMPTY, ENOTDIR, and what ``unlink(_:in:)`` throws.
+    public func removeDirectory(_ name: RawSpan, in parent: Node) throws(Errno) {
+        try remove(name, in: parent) { (inode, isEmpty) throws(Errno) in
+            guard inode.isDirectory else { throw .notDirectory }
+            guard isEmpty else { throw .directoryNotEmpty }
+        }
+    }
+
+    private func remove(
+        _ name: RawSpan, in parent: Node, check: (Inode, Bool) throws(Errno) -> Void
+    ) throws(Errno) {
+        if isReadOnly { throw .readOnlyFileSystem }
+        try Vault.check(name)
+        let node = try committer.withLock { (committer) throws(Errno) in
+            let (index, directory, target) = try tree.withLock { (tree) throws(Errno) in
+                let directory = try tree.inode(parent)
+                guard directory.isDirectory else { throw .notDirectory }
+                guard let index = tree.find(name, in: parent) else { throw .noSuchFileOrDirectory }
+                let node = Node(index: Int(tree.dentry(at: index).node))
+                let inode = tree.inode(at: UInt32(truncatingIfNeeded: node.index))
+                try check(inode, inode.isDirectory ? tree.isEmpty(node) : true)
+                return (index, directory, node)
+            }
+            try removeFound(index, node: target, name, in: parent, directory, committer)
+            return target
+        }
+        reapIfUnused(node)
+    }
+
+    private func removeFound(
+        _ index: UInt32, node: Node, _ name: RawSpan, in parent: Node, _ directory: Inode, _ committer: Committer
+    ) throws(Errno) {
+        let (dentry, inode) = tree.withLock { tree in
+            (tree.dentry(at: index), tree.inode(at: UInt32(truncatingIfNeeded: node.index)))
+        }
+        let touched = Vault.touched(directory, links: inode.isDirectory ? -1 : 0)
+        guard dentry.slot != 0 else {
+            tree.withLock { tree in
+                tree.dropName(index, of: node, changed: touched.changed)
+                tree.update(parent) { $0.take(touched) }
+            }
+            return
+        }
+        let fate = try commit(committer) { () throws(Errno) in
+            let fate = try removeEntry(dentry, inode, now: touched.changed, in: committer)
+            try storeAttributes(of: touched, in: committer)
+            if !dentry.isLocal {
+                committer.operations.append(
+                    Operation(kind: .removal, subject: dentry.identifier, parent: directory.identifier))
+            }
+            return fate
+        } apply: { tree, fate in
+            tree.dropName(index, of: node, changed: touched.changed)
+            tree.update(parent) { $0.take(touched) }
+            if fate == .doomed { tree.update(node) { $0.isDoomed = true } }
+        }
+        if fate == .trashed { noteTrashed(dentry, inode, name, in: directory, at: touched.changed.seconds) }
+    }
+
+    func noteTrashed(_ dentry: Dentry, _ inode: Inode, _ name: RawSpan, in directory: Inode, at time: Int64) {
+        let hash = tree.withLock { $0.nameHash(name, in: directory.identifier) }
+        trash.withLock {
+            $0.add(
+                Trash.Item(
+                    entrySlot: dentry.slot, file: inode.identifier, fileSlot: inode.slot, removed: time,
+                    nameHash: hash))
+        }
+    }
+
+    /// What becomes of a file whose entry goes.
+    enum Fate {
+        /// It has other names.
+        case named
+        /// Entry and file wait in the trash.
+        case trashed
+        /// The rows are gone, or go with the last reference.
+        case doomed
+    }
+
+    /// Inside a transaction: takes an entry away. The caller changes the tree and the directory.
+    func removeEntry(_ dentry: Dentry, _ inode: Inode, now: Timestamp, in committer: Committer) throws(Errno) -> Fate {
+        var (entry, entrySeal) = try committer.loadEntry(dentry.slot)
+        if !inode.isDirectory, inode.links > 1 {
+            var inode = inode
+            inode.changed = now
+            try committer.deleteEntry(dentry.slot, entrySeal)
+            try storeAttributes(of: inode, in: committer)
+            return .named
+        }
+        var (record, seal) = try committer.loadFile(inode.slot)
+        if try handToSuccessor(record, seal, inode, in: committer) {
+            try committer.deleteEntry(dentry.slot, entrySeal)
+            return .doomed
+        }
+        let hasContent = record.content.size > 0 || record.history != 0 || record.predecessor != 0
+        if (hasContent && !dentry.isLocal) || inode.isDirectory {
+            entry.removed = max(1, now.seconds)
+            entry.stamp = committer.nextStamp()
+            record.changed = now
+            try committer.putEntry(entry, slot: dentry.slot, previous: entrySeal)
+            unsafe try committer.putFile(record, slot: inode.slot, previous: seal, content: .keep)
+            return .trashed
+        }
+        try committer.deleteEntry(dentry.slot, entrySeal)
+        if claim(inode.identifier, in: committer) { try eraseFile(inode.slot, in: committer) }
+        return .doomed
+    }
+
+    /// The backup of a file that was written anew goes: its content is a version of the new one.
+    private func handToSuccessor(
+        _ record: FileRecord, _ seal: Seal, _ inode: Inode, in committer: Committer
+    ) throws(Errno) -> Bool {
+        guard record.successor != .none, inode.isRegular,
+            let heir = tree.withLock({ tree in
+                tree.node(of: record.successor).map { tree.inode(at: UInt32(truncatingIfNeeded: $0.index)) }
+            }), heir.slot != 0
+        else { return false }
+        var (heirRecord, heirSeal) = try committer.loadFile(heir.slot)
+        guard heirRecord.predecessor == 0 else { return false }
+        try supersede(
+            record, slot: inode.slot, seal: seal, isOpen: !claim(inode.identifier, in: committer), by: &heirRecord,
+            in: committer)
+        unsafe try committer.putFile(heirRecord, slot: heir.slot, previous: heirSeal, content: .keep)
+        return true
+    }
+
+    /// Forgets a file that has no name, no open descriptor and no reference of the kernel left; its row
+    /// goes, too, unless the trash has it.
+    func reapIfUnused(_ node: Node) {
+        let slot: Int64? = tree.withLock { tree in
+            guard let inode = try? tree.inode(node), inode.links == 0 || (inode.isDirectory && inode.isDoomed) else {
+                return nil
+            }
+            guard inode.opens == 0 else { return nil }
+            // Erase the row as soon as nobody can read it; the place in the table stays until forgotten.
+            let erased = inode.isDoomed ? inode.slot : 0
+            tree.update(node) { $0.isDoomed = false }
+            if inode.lookups == 0 { tree.removeInode(node) }
+            return inode.slot == 0 || inode.lookups == 0 ? -erased - 1 : erased
+        }
+        guard let slot else { return }
+        if slot < 0 { forgetContent(node) }
+        let row = slot < 0 ? -(slot + 1) : slot
+        guard row > 0, !isReadOnly else { return }
+        committer.withLock { committer in
+            do throws(Errno) {
+                guard try committer.hasFile(row) else { return }
+                try committer.transaction { () throws(Errno) in try eraseFile(row, in: committer) }
+                durability.noteCommit(committer.commits)
+            } catch {
+                // An orphan costs space only; the next unlock erases it.
+                return
+            }
+        }
+    }
+}
+
+extension Tree {
+    /// Takes a name away and counts the links of what it named.
+    mutating func dropName(_ index: UInt32, of node: Node, changed: Timestamp) {
+        removeDentry(index)
+        update(node) { inode in
+            inode.links = inode.isDirectory ? 0 : inode.links - min(1, inode.links)
+            inode.changed = changed
+        }
+    }
+}

@@ -1,0 +1,331 @@
+internal import Format
+internal import Sealing
+internal import Synchronization
+public import SystemPackage
+
+extension Vault {
+    /// What rename is asked for beyond the usual (renameat2(2)).
+    public struct RenameFlags: OptionSet, Sendable {
+        public let rawValue: UInt32
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
+        /// EEXIST where the new name is taken.
+        public static let noReplace = RenameFlags(rawValue: 1)
+        /// Both names change places.
+        public static let exchange = RenameFlags(rawValue: 2)
+    }
+
+    /// Moves an entry, over another where there is one: that entry then points at the moved file, and
+    /// what it pointed at becomes a version.
+    ///
+    /// - Throws: ENOENT, EEXIST, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL (into itself, unknown flags),
+    ///   ENAMETOOLONG, EROFS, ENOSPC, EIO.
+    public func rename(
+        _ name: RawSpan, in parent: Node, to newName: RawSpan, in newParent: Node, flags: RenameFlags
+    ) throws(Errno) {
+        if isReadOnly { throw .readOnlyFileSystem }
+        try Vault.check(name)
+        try Vault.check(newName)
+        guard flags.rawValue <= 2 else { throw .invalidArgument }
+        try settle(name, in: parent)
+        let replaced = try committer.withLock { (committer) throws(Errno) -> Node? in
+            let move = try tree.withLock { (tree) throws(Errno) in
+                try Move(name, in: parent, to: newName, in: newParent, flags: flags, tree)
+            }
+            guard var move else { return nil }
+            guard move.source.slot != 0 else { throw .resourceBusy }
+            if flags.contains(.exchange) {
+                try exchange(move, committer)
+                return nil
+            }
+            let target = move.targetNode
+            if move.target?.slot == 0 { dropVolatileTarget(&move) }
+            try rename(move, name, newName, committer)
+            return target
+        }
+        if let replaced { reapIfUnused(replaced) }
+    }
+
+    /// One rename with all that it concerns, checked.
+    struct Move {
+        var sourceIndex: UInt32
+        var source: Dentry
+        var node: Node
+        var inode: Inode
+        var parent: Node
+        var directory: Inode
+        var newParent: Node
+        var newDirectory: Inode
+        var targetIndex: UInt32 = 0
+        var target: Dentry?
+        var targetNode: Node?
+        var targetInode: Inode?
+
+        /// nil where nothing is to be done: both names are the same file.
+        init?(
+            _ name: RawSpan, in parent: Node, to newName: RawSpan, in newParent: Node, flags: RenameFlags,
+            _ tree: Tree
+        ) throws(Errno) {
+            directory = try tree.inode(parent)
+            guard directory.isDirectory else { throw .notDirectory }
+            newDirectory = try Vault.liveDirectory(newParent, tree)
+            guard let index = tree.find(name, in: parent) else { throw .noSuchFileOrDirectory }
+            (sourceIndex, source, self.parent, self.newParent) = (index, tree.dentry(at: index), parent, newParent)
+            node = Node(index: Int(source.node))
+            inode = tree.inode(at: source.node)
+            if inode.isDirectory, tree.isDescendant(newParent, of: node) { throw .invalidArgument }
+            guard let found = tree.find(newName, in: newParent) else {
+                if flags.contains(.exchange) { throw .noSuchFileOrDirectory }
+                return
+            }
+            if flags.contains(.noReplace) { throw .fileExists }
+            let foundDentry = tree.dentry(at: found)
+            let foundNode = Node(index: Int(foundDentry.node))
+            let foundInode = tree.inode(at: foundDentry.node)
+            (targetIndex, target, targetNode, targetInode) = (found, foundDentry, foundNode, foundInode)
+            if foundNode == node { return nil }
+            if flags.contains(.exchange) {
+                if foundInode.isDirectory, tree.isDescendant(parent, of: foundNode) { throw .invalidArgument }
+                return
+            }
+            if inode.isDirectory {
+                guard foundInode.isDirectory else { throw .notDirectory }
+                guard tree.isEmpty(foundNode) else { throw .directoryNotEmpty }
+            } else if foundInode.isDirectory {
+                throw .isDirectory
+            }
+        }
+
+        /// The two directories after the change; the same value twice where it is one.
+        func touchedDirectories() -> (old: Inode, new: Inode) {
+            let loses = inode.isDirectory ? -1 : 0
+            let gains = inode.isDirectory && targetInode == nil ? 1 : 0
+            if parent == newParent {
+                let both = Vault.touched(directory, links: loses + gains)
+                return (both, both)
+            }
+            return (Vault.touched(directory, links: loses), Vault.touched(newDirectory, links: gains))
+        }
+    }
+
+    /// A file that lived in memory only gets a lasting name: it is stored first, with its content.
+    private func settle(_ name: RawSpan, in parent: Node) throws(Errno) {
+        let found = tree.withLock { tree -> (UInt32, Node)? in
+            guard let index = tree.find(name, in: parent), tree.dentry(at: index).slot == 0 else { return nil }
+            return (index, Node(index: Int(tree.dentry(at: index).node)))
+        }
+        guard let (index, node) = found else { return }
+        try openContent(node).lock.withLock { (state) throws(Errno) in
+            guard state.slot == 0 else { return }
+            state.slot = try committer.withLock { (committer) throws(Errno) in
+                try settle(index, node, name, in: parent, committer)
+            }
+            state.isDirty = state.size > 0
+            state.stored = nil
+            try commit(&state)
+        }
+    }
+
+    private func settle(
+        _ index: UInt32, _ node: Node, _ name: RawSpan, in parent: Node, _ committer: Committer
+    ) throws(Errno) -> Int64 {
+        let (dentry, inode, directory) = try tree.withLock { (tree) throws(Errno) in
+            (tree.dentry(at: index), try tree.inode(node), try tree.inode(parent))
+        }
+        let slot = committer.freshSlot()
+        let entrySlot = committer.freshSlot()
+        try commit(committer) { () throws(Errno) in
+            var record = FileRecord(
+                identifier: inode.identifier, inode: inode.number, mode: inode.mode,
+                stamp: committer.nextStamp(), time: inode.changed)
+            record.take(inode, mounter: mounter)
+            unsafe try committer.putFile(record, slot: slot, previous: nil, content: .none)
+            let entry = EntryRecord(
+                identifier: dentry.identifier, parent: directory.identifier, file: inode.identifier,
+                stamp: committer.nextStamp(), isLocal: true, name: name.array)
+            try committer.putEntry(entry, slot: entrySlot, previous: nil)
+        } apply: { tree, _ in
+            tree.update(node) { $0.slot = slot }
+            tree.updateDentry(index) { $0.slot = entrySlot }
+        }
+        return slot
+    }
+
+    /// A memory-only file at the new name just goes.
+    private func dropVolatileTarget(_ move: inout Move) {
+        if let node = move.targetNode {
+            let index = move.targetIndex
+            tree.withLock { tree in tree.dropName(index, of: node, changed: .now()) }
+        }
+        (move.target, move.targetNode, move.targetInode, move.targetIndex) = (nil, nil, nil, 0)
+    }
+
+    private func rename(_ move: Move, _ name: RawSpan, _ newName: RawSpan, _ committer: Committer) throws(Errno) {
+        let isLocal = ScratchNames.isLocal(newName)
+        // A backup name: the entry stays with its old name, for the file that will be written there.
+        let isBackup = isLocal && !move.source.isLocal && move.inode.isRegular
+        let touched = move.touchedDirectories()
+        var inode = move.inode
+        inode.changed = touched.old.changed
+        let moved = inode
+        var plan = RenamePlan(entrySlot: move.source.slot, identifier: move.source.identifier, isLocal: isLocal)
+        try commit(committer) { () throws(Errno) in
+            if isBackup {
+                try leaveBehind(move, now: moved.changed, &plan, in: committer)
+            }
+            var record: FileRecord?
+            if let target = move.target, let old = move.targetInode {
+                record = try replace(target, old, with: moved, move, &plan, in: committer)
+            }
+            try writeMovedEntry(move, moved, newName, plan, in: committer)
+            if record == nil { try storeAttributes(of: moved, in: committer) }
+            try storeAttributes(of: touched.old, in: committer)
+            if move.parent != move.newParent { try storeAttributes(of: touched.new, in: committer) }
+        } apply: { tree, _ in
+            tree.apply(move, newName, plan, touched: touched, changed: moved.changed)
+        }
+        if plan.fate == .trashed, let target = move.target, let old = move.targetInode {
+            noteTrashed(target, old, newName, in: move.newDirectory, at: moved.changed.seconds)
+        }
+        if isBackup { noteTrashed(move.source, moved, name, in: move.directory, at: moved.changed.seconds) }
+    }
+
+    /// What a rename does to the entries.
+    struct RenamePlan {
+        /// The row and identifier that the entry has under its new name.
+        var entrySlot: Int64
+        var identifier: Identifier
+        var isLocal: Bool
+        /// What became of the file that was replaced.
+        var fate: Fate?
+        /// The entry at the new name keeps its row and points at the moved file.
+        var keepsTarget = false
+    }
+
+    /// Inside the transaction: the old name's entry is marked removed, and a new local one takes the
+    /// backup name.
+    private func leaveBehind(
+        _ move: Move, now: Timestamp, _ plan: inout RenamePlan, in committer: Committer
+    ) throws(Errno) {
+        var (entry, seal) = try committer.loadEntry(move.source.slot)
+        entry.removed = max(1, now.seconds)
+        entry.stamp = committer.nextStamp()
+        try committer.putEntry(entry, slot: move.source.slot, previous: seal)
+        committer.operations.append(
+            Operation(kind: .removal, subject: entry.identifier, parent: move.directory.identifier))
+        plan.entrySlot = committer.freshSlot()
+        plan.identifier = .random()
+    }
+
+    /// Inside the transaction: what the new name pointed at goes. Returns the moved file's record where
+    /// it had to be written for that.
+    private func replace(
+        _ target: Dentry, _ old: Inode, with moved: Inode, _ move: Move, _ plan: inout RenamePlan,
+        in committer: Committer
+    ) throws(Errno) -> FileRecord? {
+        let (oldEntry, oldSeal) = try committer.loadEntry(target.slot)
+        let isSave = moved.isRegular && old.isRegular && !target.isLocal
+        guard isSave, old.links == 1 else {
+            plan.fate = try removeEntry(target, old, now: moved.changed, in: committer)
+            return nil
+        }
+        // The save: the entry stays, and the file that it pointed at becomes a version.
+        var (record, seal) = try committer.loadFile(moved.slot)
+        record.take(moved, mounter: mounter)
+        record.stamp = committer.nextStamp()
+        let (oldRecord, oldFileSeal) = try committer.loadFile(old.slot)
+        guard record.predecessor == 0 else {
+            plan.fate = try removeEntry(target, old, now: moved.changed, in: committer)
+            return nil
+        }
+        if move.source.slot == plan.entrySlot {
+            let (_, sourceSeal) = try committer.loadEntry(move.source.slot)
+            try committer.deleteEntry(move.source.slot, sourceSeal)
+        }
+        (plan.entrySlot, plan.identifier, plan.keepsTarget) = (target.slot, oldEntry.identifier, true)
+        plan.fate = .doomed
+        if oldRecord.content.size > 0 || oldRecord.history != 0 || oldRecord.predecessor != 0 {
+            let isOpen = !claim(old.identifier, in: committer)
+            try supersede(
+                oldRecord, slot: old.slot, seal: oldFileSeal, isOpen: isOpen, by: &record, in: committer)
+        } else if claim(old.identifier, in: committer) {
+            try eraseFile(old.slot, in: committer)
+        }
+        unsafe try committer.putFile(record, slot: moved.slot, previous: seal, content: .keep)
+        _ = oldSeal
+        return record
+    }
+
+    private func writeMovedEntry(
+        _ move: Move, _ moved: Inode, _ newName: RawSpan, _ plan: RenamePlan, in committer: Committer
+    ) throws(Errno) {
+        let isNew = plan.entrySlot != move.source.slot && !plan.keepsTarget
+        let previous = isNew ? nil : try committer.loadEntry(plan.entrySlot).1
+        let entry = EntryRecord(
+            identifier: plan.identifier, parent: move.newDirectory.identifier, file: moved.identifier,
+            stamp: committer.nextStamp(), isLocal: plan.isLocal, name: newName.array)
+        try committer.putEntry(entry, slot: plan.entrySlot, previous: previous)
+        if !plan.isLocal {
+            committer.operations.append(Operation(kind: .entry, subject: plan.identifier, parent: entry.parent))
+        }
+        if plan.keepsTarget, !move.source.isLocal {
+            committer.operations.append(
+                Operation(kind: .removal, subject: move.source.identifier, parent: move.directory.identifier))
+        }
+    }
+
+    /// RENAME_EXCHANGE: each name keeps its entry and gets the other's file.
+    private func exchange(_ move: Move, _ committer: Committer) throws(Errno) {
+        guard let target = move.target, let other = move.targetInode, let otherNode = move.targetNode else { return }
+        guard move.source.slot != 0, target.slot != 0 else { throw .invalidArgument }
+        let isAcross = move.parent != move.newParent
+        let change = (other.isDirectory ? 1 : 0) - (move.inode.isDirectory ? 1 : 0)
+        let touchedOld = Vault.touched(move.directory, links: isAcross ? change : 0)
+        let touchedNew = Vault.touched(move.newDirectory, links: isAcross ? -change : 0)
+        try commit(committer) { () throws(Errno) in
+            for (slot, file) in [(move.source.slot, other), (target.slot, move.inode)] {
+                var (entry, seal) = try committer.loadEntry(slot)
+                entry.file = file.identifier
+                entry.stamp = committer.nextStamp()
+                try committer.putEntry(entry, slot: slot, previous: seal)
+                committer.operations.append(Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
+                var file = file
+                file.changed = touchedOld.changed
+                try storeAttributes(of: file, in: committer)
+            }
+            try storeAttributes(of: touchedOld, in: committer)
+            if isAcross { try storeAttributes(of: touchedNew, in: committer) }
+        } apply: { tree, _ in
+            tree.point(move.sourceIndex, to: otherNode)
+            tree.point(move.targetIndex, to: move.node)
+            for node in [move.node, otherNode] { tree.update(node) { $0.changed = touchedOld.changed } }
+            tree.update(move.parent) { $0.take(touchedOld) }
+            if isAcross { tree.update(move.newParent) { $0.take(touchedNew) } }
+        }
+    }
+}
+
+extension Tree {
+    /// Does to the tree what a rename has done to the store.
+    fileprivate mutating func apply(
+        _ move: Vault.Move, _ newName: RawSpan, _ plan: Vault.RenamePlan, touched: (old: Inode, new: Inode),
+        changed: Timestamp
+    ) {
+        removeDentry(move.sourceIndex)
+        if let old = move.targetNode {
+            dropName(move.targetIndex, of: old, changed: changed)
+            if plan.fate == .doomed { update(old) { $0.isDoomed = true } }
+        }
+        insertDentry(
+            newName, in: move.newParent, node: move.node, identifier: plan.identifier, slot: plan.entrySlot,
+            isLocal: plan.isLocal)
+        update(move.node) { $0.changed = changed }
+        update(move.parent) { $0.take(touched.old) }
+        if move.parent != move.newParent { update(move.newParent) { $0.take(touched.new) } }
+    }
+
+    /// Points a dentry at another node.
+    fileprivate mutating func point(_ index: UInt32, to node: Node) {
+        updateDentry(index) { $0.node = UInt32(truncatingIfNeeded: node.index) }
+        setDirectoryDentry(of: node, to: index)
+    }
+}

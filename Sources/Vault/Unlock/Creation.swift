@@ -1,0 +1,142 @@
+internal import Format
+internal import Foundation
+internal import Glibc
+public import Sealing
+public import SystemPackage
+
+extension Vault {
+    /// What a new vault is made with.
+    public struct CreationOptions: Sendable {
+        /// The cost of deriving the key from the master password at each unlock.
+        public var parameters: KDFParameters
+        public var stateDirectory: FilePath
+
+        public init(parameters: KDFParameters, stateDirectory: FilePath) {
+            self.parameters = parameters
+            self.stateDirectory = stateDirectory
+        }
+    }
+
+    /// Makes a vault: account key, admin key, canary, first device, an empty tree. The file appears whole
+    /// or not at all.
+    ///
+    /// - Throws: `alreadyExists`, `weakPassword` is the caller's to check, `outOfMemory`, `io`.
+    public static func create(
+        at path: FilePath, password: borrowing MasterPassword, options: CreationOptions
+    ) throws(VaultError) -> Vault {
+        let temporary = FilePath("\(path.string).new")
+        let directory = path.removingLastComponent()
+        VaultFile.makeDirectories(directory.isEmpty ? "." : directory)
+        try claim(path, temporary)
+        let secrets = try NewVault(password: password, parameters: options.parameters)
+        do throws(DatabaseFailure) {
+            try secrets.write(to: temporary)
+        } catch {
+            try? remove(temporary)
+            throw VaultError(error, "writing \(path)")
+        }
+        try publish(temporary, as: path)
+        return try open(at: path, password: password, options: OpenOptions(stateDirectory: options.stateDirectory))
+    }
+
+    /// Takes the name: EEXIST for a vault that is there already.
+    private static func claim(_ path: FilePath, _ temporary: FilePath) throws(VaultError) {
+        guard unsafe path.withPlatformString({ unsafe access($0, F_OK) }) != 0 else { throw .alreadyExists }
+        try? remove(temporary)
+        do {
+            let descriptor = try FileDescriptor.open(
+                temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
+                permissions: .ownerReadWrite)
+            try descriptor.close()
+        } catch {
+            throw .io(error as? Errno ?? .ioError, "making \(path)")
+        }
+    }
+
+    /// link(2) refuses where the name is taken, as rename(2) would not.
+    private static func publish(_ temporary: FilePath, as path: FilePath) throws(VaultError) {
+        defer { try? remove(temporary) }
+        let failed = unsafe temporary.withPlatformString { old in
+            unsafe path.withPlatformString { new in unsafe Glibc.link(old, new) != 0 }
+        }
+        if failed {
+            let error = Errno(rawValue: Glibc.errno)
+            throw error == .fileExists ? .alreadyExists : .io(error, "making \(path)")
+        }
+    }
+
+    private static func remove(_ path: FilePath) throws {
+        for suffix in ["", "-wal", "-shm"] {
+            _ = unsafe FilePath(path.string + suffix).withPlatformString { unsafe Glibc.unlink($0) }
+        }
+    }
+}
+
+/// The keys and header rows of a vault that is being made.
+private struct NewVault: ~Copyable {
+    let identifier = Identifier.random()
+    let device = Identifier.random()
+    let accountKey: AccountKey
+    var header = Header()
+    let keys: Keys
+
+    init(password: borrowing MasterPassword, parameters: KDFParameters) throws(VaultError) {
+        accountKey = AccountKey(epoch: 1)
+        keys = Keys(accountKey: accountKey, vault: identifier)
+        let admin = AdminKey()
+        let deviceKeys = DeviceKeys()
+        header[Header.identifier] = identifier.bytes
+        let genesis = Genesis.make(
+            vault: identifier.pair, admin: admin, device: device.pair, deviceKeys: deviceKeys)
+        header[Header.genesis] = genesis
+        header[Header.canary] = unsafe Canary.make(
+            accountKey: accountKey, vault: identifier.pair,
+            genesis: Digest.blake2b256(genesis.span.bytes).span.bytes)
+        do throws(WrapError) {
+            header[Header.unlockWrap] = try accountKey.wrap(
+                password: password, parameters: parameters, vault: identifier.pair)
+            header[Header.adminWrap] = try admin.wrap(
+                password: password, parameters: parameters, vault: identifier.pair, accountKey: accountKey)
+        } catch {
+            throw VaultError(error)
+        }
+        header[Header.device] = sealDevice(deviceKeys)
+    }
+
+    private func sealDevice(_ deviceKeys: borrowing DeviceKeys) -> [UInt8] {
+        let data = AssociatedData(
+            type: SealedType.device.rawValue, vault: identifier.pair, epoch: accountKey.epoch, record: device.pair)
+        return deviceKeys.secret.withBytes { secret in
+            let piece = keys.local.seal(secret, data)
+            var bytes = PlainBuffer(capacity: 128)
+            SealBytes(piece.seal).encode(into: &bytes)
+            piece.cipher.withBytes { bytes.append($0) }
+            return bytes.withBytes { $0.array }
+        }
+    }
+
+    /// Writes the file: tables, header, the top directory, the root. Everything is on the disk when this
+    /// returns.
+    func write(to path: FilePath) throws(DatabaseFailure) {
+        let connection = try Connection(path: path, readOnly: false, cacheKiB: 256)
+        defer { connection.close() }
+        try Schema.create(in: connection)
+        for name in Header.names { try Header.write(name, header[name], in: connection) }
+        try connection.execute("COMMIT")
+        let root = RootState(RootRecord(device: device, header: header.digest))
+        let committer = try Committer(connection: connection, keys: keys, root: root)
+        let mounter = (user: geteuid(), group: getegid())
+        var top = FileRecord(
+            identifier: identifier, inode: 1, mode: FileType.directory | 0o700,
+            stamp: Stamp(lamport: 0, device: device), time: .now())
+        (top.owner, top.group) = (mounter.user, mounter.group)
+        do throws(Errno) {
+            try committer.transaction { () throws(Errno) in
+                unsafe try committer.putFile(top, slot: committer.freshSlot(), previous: nil, content: .none)
+            }
+        } catch {
+            throw error == .noSpace ? .full : .io
+        }
+        try connection.checkpoint(truncate: true)
+    }
+}

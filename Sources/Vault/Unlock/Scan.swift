@@ -1,0 +1,213 @@
+internal import Dispatch
+internal import Format
+internal import Sealing
+internal import Synchronization
+internal import SystemPackage
+
+/// What one pass over a table found: its part of the integrity sum, and its records.
+struct Scan {
+    var sum = MultisetSum()
+    var rows: UInt64 = 0
+    var damage: [Damage] = []
+    /// From the file table; place 0 is not used.
+    var inodes: [Inode] = [.unused]
+    /// From the entry table.
+    var entries: [Entry] = []
+    /// The names of the entries, one behind the other.
+    var names: [UInt8] = []
+
+    struct Entry {
+        var identifier: Identifier
+        var slot: Int64
+        var parent: Identifier
+        var file: Identifier
+        var removed: Int64
+        var nameOffset: Int
+        var nameLength: UInt8
+        var isLocal: Bool
+    }
+
+    mutating func add(_ other: Scan) {
+        sum.combine(other.sum)
+        rows &+= other.rows
+        damage += other.damage
+    }
+}
+
+/// Reads and authenticates every row of the store. Each row's seal goes into the sum; entries and
+/// files are opened, too. Contents are bound to their rows and opened when they are read.
+struct Scanner: Sendable {
+    let path: FilePath
+    let keys: Keys
+    let mounter: (user: UInt32, group: UInt32)
+
+    /// All tables, on both cores: files, entries, and the rest.
+    func scanAll() -> (files: Scan, entries: Scan, rest: Scan) {
+        let results = Mutex<[Int: Scan]>([:])
+        DispatchQueue.concurrentPerform(iterations: 3) { part in
+            let scan =
+                switch part {
+                case 0: scanFiles()
+                case 1: scanEntries()
+                default: scanRest()
+                }
+            results.withLock { $0[part] = scan }
+        }
+        return results.withLock { ($0[0] ?? Scan(), $0[1] ?? Scan(), $0[2] ?? Scan()) }
+    }
+
+    private func scanFiles() -> Scan {
+        var scan = Scan()
+        pass(over: .file, columns: "slot, seal, body", into: &scan) { slot, bytes, scan in
+            guard let bytes else { return scan.damage.append(Damage("a file's record does not open")) }
+            do throws(FormatError) {
+                let record = try FileRecord(decoding: bytes)
+                scan.inodes.append(Inode(record, slot: slot, mounter: mounter))
+            } catch {
+                scan.damage.append(Damage("a file's record is malformed"))
+            }
+        }
+        return scan
+    }
+
+    private func scanEntries() -> Scan {
+        var scan = Scan()
+        pass(over: .entry, columns: "slot, seal, body", into: &scan) { slot, bytes, scan in
+            guard let bytes else { return scan.damage.append(Damage("an entry's record does not open")) }
+            do throws(FormatError) {
+                let fields = try EntryRecord.Fields(bytes)
+                scan.entries.append(
+                    Scan.Entry(
+                        identifier: fields.identifier, slot: slot, parent: fields.parent, file: fields.file,
+                        removed: fields.removed, nameOffset: scan.names.count,
+                        nameLength: UInt8(truncatingIfNeeded: fields.nameLength), isLocal: fields.isLocal))
+                let range = fields.nameOffset..<(fields.nameOffset + fields.nameLength)
+                unsafe bytes.extracting(range).withUnsafeBytes { unsafe scan.names.append(contentsOf: $0) }
+            } catch {
+                scan.damage.append(Damage("an entry's record is malformed"))
+            }
+        }
+        return scan
+    }
+
+    private func scanRest() -> Scan {
+        var scan = Scan()
+        for table in [Table.chunk, .version, .operation] {
+            pass(over: table, columns: "slot, seal", into: &scan) { _, _, _ in }
+        }
+        return scan
+    }
+
+    /// One table from its first row to its last. Where `columns` has the body, it is opened and handed
+    /// to `body`; nil where it does not open.
+    private func pass(
+        over table: Table, columns: String, into scan: inout Scan, _ body: (Int64, RawSpan?, inout Scan) -> Void
+    ) {
+        let name = RowStatements.tableNames[Int(table.rawValue)]
+        do throws(DatabaseFailure) {
+            let connection = try Connection(path: path, readOnly: true, cacheKiB: 512)
+            defer { connection.close() }
+            let statement = try connection.prepare("SELECT \(columns) FROM \(name)")
+            let opens = columns.hasSuffix("body")
+            let type: SealedType = table == .file ? .file : .entry
+            var plain = PlainBuffer(capacity: 1024)
+            while try statement.step() {
+                let slot = statement.integer(0)
+                guard let seal = unsafe RowReader.seal(statement.bytes(1)) else {
+                    scan.damage.append(Damage("a row of the table \(name) is malformed"))
+                    continue
+                }
+                scan.sum.add(keys.multiset, table: table.rawValue, slot: slot, seal: seal)
+                scan.rows &+= 1
+                guard opens else { continue }
+                if unsafe open(statement.bytes(2), seal, type, slot, into: &plain) {
+                    plain.withBytes { body(slot, $0, &scan) }
+                } else {
+                    body(slot, nil, &scan)
+                }
+            }
+        } catch {
+            scan.damage.append(Damage("the table \(name) cannot be read to its end"))
+        }
+    }
+
+    private func open(
+        _ sealed: UnsafeRawBufferPointer, _ seal: Seal, _ type: SealedType, _ slot: Int64, into plain: inout PlainBuffer
+    ) -> Bool {
+        guard sealed.count <= Limits.metadata else { return false }
+        plain.resize(to: sealed.count)
+        let data = keys.rowData(type, slot: slot)
+        return unsafe plain.withUnsafeMutableBytes { unsafe keys.record.open(sealed, seal, data, into: $0) }
+    }
+}
+
+/// Builds the tree from what the scan found.
+struct TreeBuilder {
+    var tree = Tree()
+    var trash = Trash()
+    var damage: [Damage] = []
+    /// Rows of files that nothing points at: left over from a process that was killed.
+    var orphans: [Int64] = []
+
+    init(files: consuming Scan, entries: consuming Scan, root: Identifier) {
+        guard let rootIndex = files.inodes.firstIndex(where: { $0.identifier == root }), rootIndex > 0 else {
+            damage.append(Damage("the top directory is missing"))
+            return
+        }
+        files.inodes.swapAt(1, rootIndex)
+        tree.reserve(entries: entries.entries.count, files: files.inodes.count)
+        for inode in files.inodes.dropFirst() { _ = tree.insert(inode) }
+        files.inodes = []
+        tree.update(.root) { $0.links = 2 }
+        let scanned = entries
+        unsafe scanned.names.withUnsafeBytes { names in
+            for entry in scanned.entries {
+                let range = entry.nameOffset..<(entry.nameOffset + Int(entry.nameLength))
+                let name = unsafe UnsafeRawBufferPointer(rebasing: names[range])
+                unsafe place(entry, name.bytes)
+            }
+        }
+        trash.sort()
+        removeUnnamed()
+    }
+
+    private mutating func place(_ entry: Scan.Entry, _ name: RawSpan) {
+        let node = tree.node(of: entry.file)
+        if entry.removed != 0 {
+            let slot = node.map { tree.inode(at: UInt32(truncatingIfNeeded: $0.index)).slot } ?? 0
+            guard let node, slot != 0 else { return damage.append(Damage(path: text(name), "its file in the trash is missing")) }
+            tree.update(node) { $0.opens = 1 }
+            trash.add(
+                Trash.Item(
+                    entrySlot: entry.slot, file: entry.file, fileSlot: slot, removed: entry.removed,
+                    nameHash: tree.nameHash(name, in: entry.parent)))
+            return
+        }
+        guard let node else { return damage.append(Damage(path: text(name), "its file is missing")) }
+        guard let parent = tree.node(of: entry.parent),
+            tree.inode(at: UInt32(truncatingIfNeeded: parent.index)).isDirectory
+        else { return damage.append(Damage(path: text(name), "its directory is missing")) }
+        tree.insertDentry(
+            name, in: parent, node: node, identifier: entry.identifier, slot: entry.slot, isLocal: entry.isLocal)
+        let isDirectory = tree.inode(at: UInt32(truncatingIfNeeded: node.index)).isDirectory
+        tree.update(node) { $0.links += isDirectory ? 2 : 1 }
+        if isDirectory { tree.update(parent) { $0.links += 1 } }
+    }
+
+    /// Files without a live name leave the tree. `opens` marked those that the trash points at; a
+    /// directory's links have counted its own subdirectories, so that "no name" is its missing dentry.
+    private mutating func removeUnnamed() {
+        for index in 1..<tree.inodes.count where index != Node.root.index {
+            let inode = tree.inodes[index]
+            let node = Node(index: index)
+            let isNamed =
+                inode.isDirectory ? tree.directories[Int(inode.directory)].dentry != 0 : inode.links > 0
+            tree.update(node) { $0.opens = 0 }
+            guard !isNamed else { continue }
+            if inode.opens == 0 { orphans.append(inode.slot) }
+            tree.removeInode(node)
+        }
+    }
+
+    private func text(_ name: RawSpan) -> String { String(decoding: name.array, as: UTF8.self) }
+}

@@ -1,0 +1,101 @@
+internal import Foundation
+internal import Format
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+
+/// Everything that opening a vault has made ready.
+struct Unlocked {
+    let file: VaultFile
+    let keys: Keys
+    let readers: ReaderPool
+    let durability: Durability
+    let isReadOnly: Bool
+    let damage: [Damage]
+    let milliseconds: Double
+    let fingerprint: [String]
+    let mounter: (user: UInt32, group: UInt32)
+    let tree: Tree
+    let trash: Trash
+    let committer: Committer
+    let checkpointer: Connection?
+    /// Rows of files that nothing points at.
+    let orphans: [Int64]
+
+    init(
+        file: VaultFile, accountKey: AccountKey, header: Header, vault: Identifier, options: Vault.OpenOptions,
+        mounter: (user: UInt32, group: UInt32)
+    ) throws(VaultError) {
+        let start = ContinuousClock.now
+        (self.file, self.mounter) = (file, mounter)
+        let keys = Keys(accountKey: accountKey, vault: vault)
+        self.keys = keys
+        var found: [Damage] = []
+        let (connection, root) = try VaultError.translating("opening the store") { () throws(DatabaseFailure) in
+            let connection = try Connection(path: file.path, readOnly: false, cacheKiB: 8192)
+            return (connection, try Unlocked.readRoot(connection, keys, &found))
+        }
+        let scan = Scanner(path: file.path, keys: keys, mounter: mounter).scanAll()
+        Unlocked.check(scan, root, header, &found)
+        let builder = TreeBuilder(files: scan.files, entries: scan.entries, root: vault)
+        found += builder.damage
+        (tree, trash, orphans) = (builder.tree, builder.trash, builder.orphans)
+        damage = found
+        if !found.isEmpty, !options.tolerateDamage { throw .damaged(found) }
+        let saved = file.savedCounter()
+        if saved > root.counter, !options.tolerateDamage { throw .rolledBack(by: saved - root.counter) }
+        let isReadOnly = options.readOnly || !found.isEmpty || saved > root.counter
+        self.isReadOnly = isReadOnly
+        durability = Durability(vault: file.path)
+        (committer, readers, checkpointer) = try VaultError.translating("opening the store") {
+            () throws(DatabaseFailure) in
+            let committer = try Committer(connection: connection, keys: keys, root: root)
+            if isReadOnly { committer.refusal = .readOnlyFileSystem }
+            let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
+            return (committer, try ReaderPool(path: file.path, keys: keys, count: 4), checkpointer)
+        }
+        fingerprint = Genesis.fingerprint(header[Header.genesis])
+        let elapsed = start.duration(to: .now).components
+        milliseconds = Double(elapsed.attoseconds) / 1e15 + Double(elapsed.seconds) * 1e3
+    }
+
+    /// The root row, or an empty one where it does not open: then everything else is damage, too.
+    private static func readRoot(
+        _ connection: Connection, _ keys: Keys, _ damage: inout [Damage]
+    ) throws(DatabaseFailure) -> RootState {
+        let statement = try connection.prepare("SELECT seal, body FROM root WHERE id = 1")
+        defer { statement.reset() }
+        if try statement.step(), let seal = unsafe RowReader.seal(statement.bytes(0)) {
+            var plain = PlainBuffer(capacity: 256)
+            let body = unsafe statement.bytes(1)
+            if body.count <= Limits.metadata {
+                plain.resize(to: body.count)
+                let data = keys.rowData(.root, slot: 1)
+                let opened = unsafe plain.withUnsafeMutableBytes { unsafe keys.local.open(body, seal, data, into: $0) }
+                if opened, let record = try? plain.withBytes({ bytes in try RootRecord(decoding: bytes) }) {
+                    return RootState(record)
+                }
+            }
+        }
+        damage.append(Damage("the integrity root is missing or changed"))
+        return RootState(RootRecord(device: .none, header: []))
+    }
+
+    private static func check(
+        _ scan: (files: Scan, entries: Scan, rest: Scan), _ root: RootState, _ header: Header,
+        _ damage: inout [Damage]
+    ) {
+        var total = scan.files
+        total.inodes = []
+        total.add(scan.entries)
+        total.add(scan.rest)
+        damage += total.damage
+        if root.header != header.digest { damage.append(Damage("the header is not the one that was written last")) }
+        guard total.damage.isEmpty, total.sum != root.sum else { return }
+        switch total.rows {
+        case ..<root.rows: damage.append(Damage("\(root.rows - total.rows) rows are missing"))
+        case root.rows: damage.append(Damage("rows were changed or are older than the rest"))
+        default: damage.append(Damage("\(total.rows - root.rows) rows do not belong there"))
+        }
+    }
+}

@@ -1,0 +1,121 @@
+internal import Format
+internal import Glibc
+public import Sealing
+public import SystemPackage
+
+extension Vault {
+    /// Makes a damaged or older vault consistent with what is intact of it: rows that do not open are moved
+    /// into the table `damaged` of the same file, and the root is written anew. Nothing is deleted.
+    ///
+    /// - Returns: how many rows were moved.
+    public static func acceptDamage(
+        at path: FilePath, password: borrowing MasterPassword, stateDirectory: FilePath
+    ) throws(VaultError) -> Int {
+        let options = OpenOptions(readOnly: true, tolerateDamage: true, stateDirectory: stateDirectory)
+        let vault = try open(at: path, password: password, options: options)
+        var moved = 0
+        do throws(Errno) {
+            moved = try vault.setDamageAside()
+        } catch {
+            try? vault.close()
+            throw .io(error, "setting damaged rows aside")
+        }
+        try vault.close()
+        return moved
+    }
+
+    /// Moves what does not open, sums up the rest, and writes the root with a counter above both what it had
+    /// and what this machine had seen.
+    private func setDamageAside() throws(Errno) -> Int {
+        try committer.withLock { (committer) throws(Errno) in
+            committer.refusal = nil
+            defer { committer.refusal = .readOnlyFileSystem }
+            let saved = file.savedCounter()
+            let header = try Vault.database { () throws(DatabaseFailure) in try Header.read(committer.connection) }
+            var moved = 0
+            try committer.transaction { () throws(Errno) in
+                var sum = RootState(RootRecord(device: committer.root.device, header: header.digest))
+                for table in Table.allCases {
+                    for (slot, seal) in try committer.seals(of: table) {
+                        if let seal, try committer.opens(table, slot) {
+                            sum.add(keys.multiset, table, slot, seal)
+                        } else {
+                            try committer.setAside(table, slot)
+                            moved += 1
+                        }
+                    }
+                }
+                committer.root.sum = sum.sum
+                committer.root.rows = sum.rows
+                committer.root.header = header.digest
+                committer.root.counter = max(committer.root.counter, saved)
+                committer.root.nextInode = max(committer.root.nextInode, try committer.highestInode() &+ 1)
+                committer.root.lastOperation = max(
+                    committer.root.lastOperation, try committer.highestOperation())
+            }
+            durability.noteCommit(committer.commits)
+            try durability.makeDurable()
+            return moved
+        }
+    }
+
+    static func database<R>(_ body: () throws(DatabaseFailure) -> R) throws(Errno) -> R {
+        do throws(DatabaseFailure) { return try body() } catch { throw error.errno }
+    }
+}
+
+extension Committer {
+    /// The slots of a table with their seals; nil for a seal that is malformed.
+    fileprivate func seals(of table: Table) throws(Errno) -> [(Int64, Seal?)] {
+        try Vault.database { () throws(DatabaseFailure) in
+            let name = RowStatements.tableNames[Int(table.rawValue)]
+            let statement = try connection.prepare("SELECT slot, seal FROM \(name)")
+            var found: [(Int64, Seal?)] = []
+            while try statement.step() {
+                found.append((statement.integer(0), unsafe RowReader.seal(statement.bytes(1))))
+            }
+            return found
+        }
+    }
+
+    /// Whether a row's record opens; chunks are sealed under their file and are opened with it.
+    fileprivate func opens(_ table: Table, _ slot: Int64) throws(Errno) -> Bool {
+        do throws(Errno) {
+            switch table {
+            case .entry: _ = try loadEntry(slot)
+            case .file: _ = try loadFile(slot)
+            case .version: _ = try loadVersion(slot)
+            case .operation: _ = try loadOperation(slot)
+            case .chunk: break
+            }
+            return true
+        } catch .ioError {
+            return false
+        }
+    }
+
+    fileprivate func setAside(_ table: Table, _ slot: Int64) throws(Errno) {
+        try Vault.database { () throws(DatabaseFailure) in
+            let name = RowStatements.tableNames[Int(table.rawValue)]
+            let content = table == .file || table == .version ? "content" : "NULL"
+            try connection.execute(
+                "INSERT INTO damaged (origin, slot, seal, body, content) "
+                    + "SELECT '\(name)', slot, seal, body, \(content) FROM \(name) WHERE slot = \(slot)")
+            try connection.execute("DELETE FROM \(name) WHERE slot = \(slot)")
+        }
+    }
+
+    fileprivate func highestInode() throws(Errno) -> UInt64 {
+        var highest: UInt64 = 1
+        for (slot, _) in try seals(of: .file) {
+            if let record = try? loadFile(slot).0 { highest = max(highest, record.inode) }
+        }
+        return highest
+    }
+
+    fileprivate func highestOperation() throws(Errno) -> Int64 {
+        try Vault.database { () throws(DatabaseFailure) in
+            try connection.integer("SELECT coalesce(max(slot), 0) FROM operation")
+        }
+    }
+}

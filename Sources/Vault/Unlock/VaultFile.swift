@@ -1,0 +1,120 @@
+internal import Format
+internal import Glibc
+internal import Sealing
+internal import Synchronization
+internal import SystemPackage
+
+/// The vault's file as the kernel sees it: the lock that keeps a second process out, and the counter
+/// beside it that tells an older copy of the file.
+///
+/// The lock is flock(2) on the file itself: it goes with the process however that ends, and does not
+/// meet SQLite's own POSIX locks. The descriptor is closed last, because closing any descriptor of a
+/// file gives up the process's POSIX locks on it (fcntl(2)).
+final class VaultFile: Sendable {
+    let path: FilePath
+    let counterPath: FilePath?
+    private let descriptor: Mutex<FileDescriptor?>
+
+    /// Opens and locks the file. `inUse` where another process has it.
+    init(path: FilePath, stateDirectory: FilePath?, vault: Identifier? = nil) throws(VaultError) {
+        self.path = path
+        counterPath = nil
+        let opened: FileDescriptor
+        do {
+            opened = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow])
+        } catch Errno.noSuchFileOrDirectory {
+            throw .notFound
+        } catch Errno.notDirectory {
+            throw .notFound
+        } catch {
+            throw .io(error as? Errno ?? .ioError, "opening \(path)")
+        }
+        descriptor = Mutex(opened)
+        guard flock(opened.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            let busy = Errno(rawValue: Glibc.errno) == .wouldBlock
+            try? opened.close()
+            throw busy ? .inUse : .io(.ioError, "locking \(path)")
+        }
+    }
+
+    private init(path: FilePath, counterPath: FilePath, descriptor: FileDescriptor?) {
+        self.path = path
+        self.counterPath = counterPath
+        self.descriptor = Mutex(descriptor)
+    }
+
+    /// The same file once the vault's identifier is known, and with it where its counter is.
+    func identified(as vault: Identifier, stateDirectory: FilePath) -> VaultFile {
+        let taken = descriptor.withLock { descriptor in
+            defer { descriptor = nil }
+            return descriptor
+        }
+        let counter = stateDirectory.appending("coffer").appending("\(vault.hexadecimal).counter")
+        return VaultFile(path: path, counterPath: counter, descriptor: taken)
+    }
+
+    deinit { unlock() }
+
+    func unlock() {
+        descriptor.withLock { descriptor in
+            try? descriptor?.close()
+            descriptor = nil
+        }
+    }
+
+    /// The first bytes of the file: SQLite's header, `application_id` at 68 and `user_version` at 60
+    /// (<https://www.sqlite.org/fileformat.html>).
+    func checkHeader() throws(VaultError) {
+        var header = [UInt8](repeating: 0, count: 100)
+        let count: Int
+        do {
+            count = try descriptor.withLock { descriptor in
+                try unsafe header.withUnsafeMutableBytes { unsafe try descriptor?.read(fromAbsoluteOffset: 0, into: $0) }
+            } ?? 0
+        } catch {
+            throw .io(error as? Errno ?? .ioError, "reading \(path)")
+        }
+        func word(_ offset: Int) -> UInt32 { header[offset..<(offset + 4)].reduce(0) { $0 << 8 | UInt32($1) } }
+        guard count == 100, header.starts(with: Array("SQLite format 3\0".utf8)),
+            Int64(word(68)) == Connection.applicationIdentifier
+        else { throw .notAVault }
+        guard Int64(word(60)) <= Schema.version else { throw .newerFormat(Int(word(60))) }
+    }
+
+    // MARK: The counter
+
+    /// The counter of the newest state of this vault that was durable on this machine; 0 where none
+    /// is known.
+    func savedCounter() -> UInt64 {
+        guard let counterPath, let descriptor = try? FileDescriptor.open(counterPath, .readOnly) else { return 0 }
+        defer { try? descriptor.close() }
+        var bytes = [UInt8](repeating: 0, count: 32)
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe (try? descriptor.read(into: $0)) ?? 0 }
+        let text = String(decoding: bytes[..<count].prefix { $0 != 0x0A }, as: UTF8.self)
+        return UInt64(text) ?? 0
+    }
+
+    /// Notes that the state with `counter` is on the disk. A failure costs only the alarm.
+    func save(counter: UInt64, readOnly: Bool) {
+        guard !readOnly, let counterPath else { return }
+        let directory = counterPath.removingLastComponent()
+        VaultFile.makeDirectories(directory)
+        let text = "\(counter)" + String(repeating: " ", count: max(0, 20 - "\(counter)".count)) + "\n"
+        guard
+            let descriptor = try? FileDescriptor.open(
+                counterPath, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+        else { return }
+        // One write of fixed length: it is whole or it is not there.
+        _ = try? descriptor.writeAll(toAbsoluteOffset: 0, Array(text.utf8))
+        try? descriptor.close()
+    }
+
+    /// mkdir -p with mode 0700, as the XDG base directory specification asks.
+    static func makeDirectories(_ path: FilePath) {
+        var walk = FilePath(root: path.root, [])
+        for component in path.components {
+            walk.append(component)
+            _ = unsafe walk.withPlatformString { unsafe mkdir($0, 0o700) }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+public import Format
+internal import Sealing
+internal import Synchronization
+public import SystemPackage
+
+/// An open vault: the tree of entries in memory, their contents in one encrypted SQLite file.
+///
+/// **Vocabulary.** An *entry* is a name in a directory (dentry); a *file* is an inode with content,
+/// attributes and history. A *row* is a sealed record of the store under a random *slot*. The *root*
+/// is the row that says which rows there are.
+///
+/// **Locks**, always taken in this order, never the other way:
+/// 1. the content of one file (``OpenContent/lock``),
+/// 2. the committer: whoever changes the store, one at a time,
+/// 3. the table of open contents, a reader, or the tree: each held for microseconds, and nothing is
+///    taken inside them.
+///
+/// Only the holder of the committer changes the shape of the tree, so what it has read there stays
+/// true until it has committed; readers never wait for the disk.
+///
+/// **Never here**: the network, the terminal, FUSE.
+public final class Vault: Sendable {
+    /// The vault's identifier, made at its creation.
+    public let identifier: Identifier
+    /// Where the file is.
+    public let path: FilePath
+    /// Nothing can be changed: asked for, or because the file is damaged.
+    public let isReadOnly: Bool
+    /// What was found damaged when the vault was opened regardless.
+    public let damage: [Damage]
+    /// How long opening took beyond deriving the key from the password, in milliseconds.
+    public let unlockMilliseconds: Double
+    /// Six words by which people compare vaults: a digest of the genesis record.
+    public let fingerprint: [String]
+
+    let keys: Keys
+    let tree: Mutex<Tree>
+    let committer: Guarded<Committer>
+    let trash: Mutex<Trash>
+    let contents = Mutex<[UInt32: OpenContent]>([:])
+    let readers: ReaderPool
+    let durability: Durability
+    let maintenance = Maintenance()
+    /// The maintenance thread's own connection: a checkpoint beside a running writer.
+    let checkpointer: Guarded<Connection?>
+    let file: VaultFile
+    /// Who "the owner" of the entries is on this machine.
+    let mounter: (user: UInt32, group: UInt32)
+    let state = Mutex<Lifecycle>(.open)
+
+    enum Lifecycle { case open, closed }
+
+    init(_ unlocked: Unlocked) {
+        identifier = unlocked.keys.vault
+        path = unlocked.file.path
+        isReadOnly = unlocked.isReadOnly
+        damage = unlocked.damage
+        unlockMilliseconds = unlocked.milliseconds
+        fingerprint = unlocked.fingerprint
+        keys = unlocked.keys
+        readers = unlocked.readers
+        durability = unlocked.durability
+        file = unlocked.file
+        mounter = unlocked.mounter
+        let orphans = unlocked.orphans
+        tree = Mutex(unlocked.tree)
+        trash = Mutex(unlocked.trash)
+        checkpointer = Guarded(unlocked.checkpointer)
+        committer = Guarded(unlocked.committer)
+        if !isReadOnly {
+            eraseOrphans(orphans)
+            maintenance.start(self)
+        }
+    }
+
+    /// Commits what is open, makes it durable, moves the log into the file and lets go of it. The
+    /// second call does nothing.
+    public func close() throws(VaultError) {
+        let first = state.withLock { state in
+            defer { state = .closed }
+            return state == .open
+        }
+        guard first else { return }
+        maintenance.stop()
+        var failure: Errno?
+        do throws(Errno) { try synchronizeAll() } catch { failure = error }
+        committer.withLock { committer in
+            committer.refusal = .socketNotConnected
+            if !isReadOnly { try? committer.connection.checkpoint(truncate: true) }
+            file.save(counter: committer.root.counter, readOnly: isReadOnly)
+        }
+        contents.withLock { $0.removeAll() }
+        readers.close()
+        checkpointer.withLock { $0?.close() }
+        committer.withLock { $0.connection.close() }
+        file.unlock()
+        if let failure { throw .io(failure, "the last changes could not be written") }
+    }
+}

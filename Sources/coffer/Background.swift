@@ -1,0 +1,61 @@
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+
+/// Going to the background: the program runs itself again in a session of its own, gives it the password
+/// through a pipe, and waits until it says that the mount is usable.
+///
+/// A new program rather than fork(2) alone: after a fork only async-signal-safe calls are allowed in a
+/// process that may have threads, which the Swift runtime does not promise.
+enum Background {
+    private static let readyNumber: Int32 = 3
+
+    static func start(_ password: borrowing SecretBytes) throws {
+        var arguments = ["/proc/self/exe"] + CommandLine.arguments.dropFirst()
+        arguments.removePasswordOptions()
+        arguments += ["--foreground", "--ready-descriptor", "\(readyNumber)"]
+        let child = try Subprocess.start(arguments, name: CommandLine.arguments.first, ready: readyNumber)
+        defer { child.close() }
+        _ = password.withBytes { Console.writeBytes($0, to: child.input) }
+        _ = unsafe Console.writeBytes([UInt8(0x0A)].span.bytes, to: child.input)
+        child.closeInput()
+        if child.readByte() != nil { return }
+        let code = child.wait()
+        throw Silent(code: code == 0 ? 1 : code)
+    }
+
+    /// Tells whoever started us, and lets go of the terminal.
+    static func sayReady(_ descriptor: Int32?) {
+        NotifySocket.ready()
+        guard let descriptor else { return }
+        if let null = unsafe try? FileDescriptor.open("/dev/null", .readWrite) {
+            for standard in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null.rawValue, standard) }
+            try? null.close()
+        }
+        _ = unsafe Console.writeBytes([UInt8(1)].span.bytes, to: descriptor)
+        close(descriptor)
+    }
+}
+
+/// The child has said what was wrong; only its code is left to give.
+struct Silent: Error {
+    var code: Int32
+}
+
+extension [String] {
+    /// The child gets the password through its standard input.
+    fileprivate mutating func removePasswordOptions() {
+        var kept: [String] = []
+        var skips = false
+        for argument in self {
+            if skips {
+                skips = false
+            } else if argument == "--password-file" || argument == "--password-command" {
+                skips = true
+            } else if !argument.hasPrefix("--password-file=") && !argument.hasPrefix("--password-command=") {
+                kept.append(argument)
+            }
+        }
+        self = kept
+    }
+}

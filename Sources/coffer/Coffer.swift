@@ -1,0 +1,47 @@
+internal import ArgumentParser
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+
+/// The program: one file a verb. Errors of every layer become a sentence and an exit code here.
+@main
+struct Coffer: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coffer",
+        abstract: "A vault of secrets that is a folder while it is unlocked, and ciphertext at all other times.",
+        discussion: """
+            Make a vault, mount it, use it with any program, lock it:
+
+              coffer init
+              coffer mount ~/coffer
+              cat ~/coffer/mail/gmail
+              coffer lock
+
+            Exit codes: 0 done, 1 other error, 10 mount point unusable, 12 wrong password or kit, \
+            13 key derivation out of bounds, 20 no vault there, 21 vault exists already, 22 password empty or \
+            too weak, 24 vault in use, 26 integrity error, 64 usage.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Init.self, Mount.self, Lock.self, Status.self, List.self, Show.self, Verify.self, Passwd.self,
+            KitCommand.self,
+        ])
+
+    static func main() {
+        ProcessHardening.apply()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+        } catch let failure as Failure {
+            Console.endProgress()
+            Console.fail(failure)
+            Glibc.exit(failure.code.rawValue)
+        } catch let silent as Silent {
+            Glibc.exit(silent.code)
+        } catch {
+            // Usage errors and --help: the parser knows what to print, and its code is 64 or 0.
+            exit(withError: error)
+        }
+    }
+}

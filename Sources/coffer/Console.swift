@@ -1,0 +1,61 @@
+internal import Foundation
+internal import Glibc
+internal import Synchronization
+
+/// The user's terminal: messages go to standard error, results to standard output.
+enum Console {
+    static let isTerminal = isatty(STDERR_FILENO) == 1
+    /// Colours only on a terminal, and never where NO_COLOR is set (<https://no-color.org>).
+    static let usesColours = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+
+    static func say(_ text: String) {
+        write(text + "\n", to: STDERR_FILENO)
+    }
+
+    static func result(_ text: String) {
+        write(text + "\n", to: STDOUT_FILENO)
+    }
+
+    static func fail(_ failure: Failure) {
+        let red = usesColours ? "\u{1B}[31m" : ""
+        let plain = usesColours ? "\u{1B}[0m" : ""
+        say("\(red)coffer:\(plain) \(failure.message)")
+        if let hint = failure.hint { say("        \(hint)") }
+    }
+
+    /// A line that is written over itself, and only on a terminal.
+    static func progress(_ text: String) {
+        guard isTerminal else { return }
+        write("\r\u{1B}[K\(text)", to: STDERR_FILENO)
+    }
+
+    static func endProgress() {
+        guard isTerminal else { return }
+        write("\r\u{1B}[K", to: STDERR_FILENO)
+    }
+
+    static func writeBytes(_ bytes: RawSpan, to descriptor: Int32) -> Bool {
+        unsafe bytes.withUnsafeBytes { buffer in
+            var rest = unsafe buffer
+            while rest.count > 0 {
+                let written = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+                if written < 0, errno == EINTR { continue }
+                guard written > 0 else { return false }
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
+            }
+            return true
+        }
+    }
+
+    /// JSON with sorted keys and a line break at its end.
+    static func json(_ value: some Encodable) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(value) else { return }
+        result(String(decoding: data, as: UTF8.self))
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        _ = unsafe writeBytes(Array(text.utf8).span.bytes, to: descriptor)
+    }
+}

@@ -1,0 +1,113 @@
+internal import SystemPackage
+internal import Vault
+internal import VaultFileSystem
+
+/// How a verb ends. The numbers are a promise to scripts: they never change their meaning, and the
+/// table in the manual is checked against this one by a test.
+enum ExitCode: Int32, CaseIterable {
+    case done = 0
+    case otherError = 1
+    case mountPointUnusable = 10
+    case wrongPassword = 12
+    case kdfOutOfBounds = 13
+    case noVault = 20
+    case vaultExists = 21
+    case weakPassword = 22
+    case vaultInUse = 24
+    case integrityError = 26
+    case remoteUnreachable = 30
+    case remoteRolledBack = 31
+    case remoteForked = 32
+    case mismatch = 33
+    case deviceRevoked = 34
+    case usage = 64
+}
+
+/// Why a verb did not do what it was asked: one sentence of what happened and what it means, one of
+/// what to do.
+struct Failure: Error {
+    var code: ExitCode
+    var message: String
+    var hint: String?
+
+    init(_ code: ExitCode, _ message: String, hint: String? = nil) {
+        self.code = code
+        self.message = message
+        self.hint = hint
+    }
+}
+
+extension Failure {
+    /// The one place where errors of the layers below get their code and their words.
+    init(_ error: any Error, vault: FilePath) {
+        switch error {
+        case let failure as Failure: self = failure
+        case let error as VaultError: self.init(error, vault)
+        case let error as MountError: self.init(error)
+        case let error as Errno: self.init(.otherError, "The system refused: \(error).")
+        default: self.init(.otherError, "It did not work: \(error).")
+        }
+    }
+
+    private init(_ error: VaultError, _ vault: FilePath) {
+        switch error {
+        case .notFound:
+            self.init(
+                .noVault, "There is no vault at \(vault).",
+                hint: "Make one with `coffer init`, or name another with --vault.")
+        case .alreadyExists:
+            self.init(
+                .vaultExists, "There is a vault at \(vault) already; it was left as it is.",
+                hint: "Name another place with --vault, or mount this one with `coffer mount DIR`.")
+        case .inUse:
+            self.init(
+                .vaultInUse, "The vault \(vault) is in use by another process.",
+                hint: "See where it is mounted with `coffer status`, and lock it with `coffer lock`.")
+        case .notAVault:
+            self.init(
+                .noVault, "\(vault) is a file, but no vault.", hint: "Name the vault's file with --vault.")
+        case .newerFormat(let version):
+            self.init(
+                .otherError, "The vault \(vault) has format \(version), which this version does not know.",
+                hint: "Install a newer coffer; nothing was changed.")
+        case .wrongPassword:
+            self.init(
+                .wrongPassword, "The password does not open this vault.",
+                hint: "Check the keyboard layout and Caps Lock, and try again.")
+        case .parametersOutOfBounds:
+            self.init(
+                .kdfOutOfBounds, "The vault asks for a key derivation outside of the safe bounds; it was not run.",
+                hint: "The file was changed, or comes from elsewhere: restore it from a backup.")
+        case .outOfMemory:
+            self.init(
+                .otherError, "There is not enough memory to derive the key.",
+                hint: "Close other programs, or raise the limit (ulimit -v), and try again.")
+        case .weakPassword(let why):
+            self.init(
+                .weakPassword, "This master password is too weak: \(why).",
+                hint: "Take four or more random words, or override with --allow-weak-password.")
+        case .damaged(let damage): self.init(damage)
+        case .rolledBack(let count):
+            self.init(
+                .integrityError,
+                "The vault \(vault) is an older copy: \(count) changes that were made here are not in it.",
+                hint: "Put the newer file back, or read this one with `coffer mount --read-only DIR`; "
+                    + "`coffer verify --accept` makes it the current one.")
+        case .io(let errno, let doing):
+            self.init(.otherError, "\(doing): \(errno).", hint: errno == .noSpace ? "Free some space." : nil)
+        }
+    }
+
+    init(_ damage: [Damage]) {
+        let first = damage.prefix(3).map { ($0.path.map { "\($0): " } ?? "") + $0.what }.joined(separator: "; ")
+        let more = damage.count > 3 ? " and \(damage.count - 3) more" : ""
+        self.init(
+            .integrityError, "The vault's file is damaged or was tampered with: \(first)\(more).",
+            hint: "Restore it from a backup, or read what is intact with `coffer mount --read-only DIR`; "
+                + "`coffer verify --accept` goes on with what is intact.")
+    }
+
+    private init(_ error: MountError) {
+        self.init(.mountPointUnusable, error.message, hint: error.hint)
+    }
+}

@@ -1,0 +1,102 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+internal import KitImage
+internal import Sealing
+internal import SystemPackage
+internal import Vault
+
+struct KitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kit",
+        abstract: "Issue a kit: the account key, wrapped by the master password, as a QR code.",
+        discussion: """
+            The kit lets a second device join and serves as a backup on paper. It opens with the e-mail address \
+            and the master password only, at a higher cost than unlocking.
+            """)
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var password: PasswordOptions
+
+    @Option(name: .long, help: ArgumentHelp("Write a PNG picture.", valueName: "file"))
+    var png: String?
+
+    @Option(name: .long, help: ArgumentHelp("Write an SVG picture.", valueName: "file"))
+    var svg: String?
+
+    @Flag(name: .long, help: "Print the kit as text instead of as a picture.")
+    var text = false
+
+    @Option(name: .long, help: ArgumentHelp("The e-mail address that the kit is bound to.", valueName: "address"))
+    var address: String = ""
+
+    func run() throws {
+        if vault.mount != nil {
+            throw Failure(VaultError.inUse, vault: vault.path)
+        }
+        try vault.requireFile()
+        let secret = try password.read()
+        let opened = try vault.open(secret)
+        defer { try? opened.close() }
+        let kit = try KitWriter.issue(opened, password: secret, email: address, parameters: nil)
+        if let png { try KitWriter.write(kit, to: png, as: .png) }
+        if let svg { try KitWriter.write(kit, to: svg, as: .svg) }
+        if text { _ = unsafe Console.writeBytes((kit + [0x0A]).span.bytes, to: STDOUT_FILENO) }
+        if png == nil, svg == nil, !text {
+            let picture = try KitWriter.render(kit, as: .terminal)
+            _ = unsafe Console.writeBytes(picture.span.bytes, to: STDOUT_FILENO)
+        }
+        Console.say("Fingerprint: \(opened.fingerprint.joined(separator: " "))")
+    }
+}
+
+/// Writes a kit as a picture or as text.
+enum KitWriter {
+    enum Form { case png, svg, text, terminal }
+
+    static func issue(
+        _ vault: Vault, password: borrowing MasterPassword, email: String, parameters: KDFParameters?
+    ) throws -> [UInt8] {
+        do throws(VaultError) {
+            let unlock = try vault.unlockParameters()
+            return try vault.issueKit(
+                password: password, email: email, parameters: parameters ?? KDFOptions.kit(unlock))
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+
+    static func write(
+        _ vault: Vault, password: borrowing MasterPassword, email: String, to file: String, parameters: KDFParameters
+    ) throws {
+        let kit = try issue(vault, password: password, email: email, parameters: parameters)
+        let form: Form = file.hasSuffix(".png") ? .png : file.hasSuffix(".svg") ? .svg : .text
+        try write(kit, to: file, as: form)
+    }
+
+    static func write(_ kit: [UInt8], to file: String, as form: Form) throws {
+        let bytes = try render(kit, as: form)
+        do {
+            let descriptor = try FileDescriptor.open(
+                FilePath(file), .writeOnly, options: [.create, .truncate, .closeOnExec],
+                permissions: .ownerReadWrite)
+            try descriptor.closeAfter { _ = try descriptor.writeAll(bytes) }
+        } catch {
+            throw Failure(.otherError, "The kit cannot be written to \(file): \(error).")
+        }
+        Console.say("Kit written to \(file). Keep it apart from the master password.")
+    }
+
+    static func render(_ kit: [UInt8], as form: Form) throws -> [UInt8] {
+        do throws(KitImageError) {
+            switch form {
+            case .png: return try KitImage.png(kit)
+            case .svg: return try KitImage.svg(kit)
+            case .terminal: return try KitImage.terminal(kit, colors: Console.usesColours)
+            case .text: return kit + [0x0A]
+            }
+        } catch {
+            throw Failure(.otherError, "The kit cannot be drawn: \(error).")
+        }
+    }
+}

@@ -1,0 +1,69 @@
+internal import ArgumentParser
+internal import Foundation
+internal import SystemPackage
+internal import Vault
+internal import VaultFileSystem
+
+struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls", abstract: "List the entries of a folder.",
+        discussion: "Works with and without a mount. Folders have a slash behind their names.")
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var password: PasswordOptions
+
+    @Argument(help: "The folder, from the top of the vault.")
+    var path: String = ""
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    private struct Item: Encodable {
+        var name: String
+        var isDirectory: Bool
+        var size: UInt64
+    }
+
+    func run() throws {
+        let items = try (vault.mount.map { try list($0) } ?? listUnmounted()).sorted { $0.name < $1.name }
+        if json { return Console.json(items) }
+        for item in items { Console.result(Self.printable(item.name) + (item.isDirectory ? "/" : "")) }
+    }
+
+    private func list(_ mount: MountTable.Mount) throws -> [Item] {
+        let directory = mount.directory.pushing(FilePath(Entry.relative(path)))
+        let manager = FileManager.default
+        do {
+            return try manager.contentsOfDirectory(atPath: directory.string).map { name in
+                let attributes = try manager.attributesOfItem(atPath: directory.appending(name).string)
+                let isDirectory = attributes[.type] as? FileAttributeType == .typeDirectory
+                return Item(name: name, isDirectory: isDirectory, size: attributes[.size] as? UInt64 ?? 0)
+            }
+        } catch {
+            throw Failure(.otherError, "There is no folder \(path) in the vault.")
+        }
+    }
+
+    private func listUnmounted() throws -> [Item] {
+        try vault.withVault(password, readOnly: true) { opened in
+            var items: [Item] = []
+            do throws(Errno) {
+                let node = try opened.node(at: Entry.relative(path))
+                try opened.readDirectory(node, after: 0, remember: false) { name, _, attributes, _, _ in
+                    let text = unsafe name.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+                    let isDirectory = attributes.mode & FileType.mask == FileType.directory
+                    items.append(Item(name: text, isDirectory: isDirectory, size: attributes.size))
+                    return true
+                }
+            } catch {
+                throw Failure(.otherError, "There is no folder \(path) in the vault.")
+            }
+            return items
+        }
+    }
+
+    /// Control characters in names must not reach the terminal.
+    private static func printable(_ name: String) -> String {
+        String(String.UnicodeScalarView(name.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
+    }
+}

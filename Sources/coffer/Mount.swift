@@ -1,0 +1,96 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+internal import Vault
+internal import VaultFileSystem
+
+struct Mount: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Unlock the vault and mount it as a folder.",
+        discussion: """
+            Returns when the folder is usable; a process in the background serves it until `coffer lock` or \
+            `fusermount3 -u`. The folder must exist, be empty and be yours.
+            """)
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var password: PasswordOptions
+
+    @Argument(help: "The folder to mount on.")
+    var directory: String
+
+    @Flag(name: .shortAndLong, help: "Stay in the foreground.")
+    var foreground = false
+
+    @Option(name: .long, help: ArgumentHelp("Lock after this long without use, such as 10m.", valueName: "time"))
+    var idle: String?
+
+    @Flag(name: .long, help: "Refuse changes; also opens what is intact of a damaged vault.")
+    var readOnly = false
+
+    @Flag(name: .long, help: "Keep nothing in the kernel's page cache.")
+    var noCache = false
+
+    @Option(name: .customShort("o"), help: ArgumentHelp("Mount options, as for mount(8).", valueName: "opt"))
+    var options: [String] = []
+
+    /// Where the process in the background says that it is ready.
+    @Option(name: .long, help: .private)
+    var readyDescriptor: Int32?
+
+    func run() throws {
+        let target = Directories.absolute(directory)
+        let mountOptions = try parsedOptions(target)
+        try vault.requireFile()
+        do throws(MountError) {
+            try VaultMount.prepare(target, vault: Directories.resolved(vault.path))
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+        if foreground { return try serve(mountOptions) }
+        let line = try password.readLine(prompt: "Master password: ")
+        try Background.start(line)
+    }
+
+    private func parsedOptions(_ target: FilePath) throws -> MountOptions {
+        var result = MountOptions(directory: target)
+        result.isReadOnly = readOnly
+        result.usesNoCache = noCache
+        if let idle {
+            guard let duration = Duration(idle: idle) else {
+                throw ValidationError("--idle takes a time such as 90s, 10m or 2h.")
+            }
+            result.idle = duration
+        }
+        for option in options.flatMap({ $0.split(separator: ",").map(String.init) }) {
+            if option == "ro" { result.isReadOnly = true } else { result.extra.append(option) }
+        }
+        return result
+    }
+
+    private func serve(_ options: MountOptions) throws {
+        let secret = try password.read()
+        let opened = try vault.open(secret, readOnly: options.isReadOnly, tolerateDamage: options.isReadOnly)
+        for damage in opened.damage { Console.say("Damaged: \(damage.path ?? "the vault"): \(damage.what)") }
+        do throws(MountError) {
+            let mount = try VaultMount(vault: opened, options: options)
+            let descriptor = readyDescriptor
+            try mount.run { Background.sayReady(descriptor) }
+        } catch {
+            try? opened.close()
+            throw Failure(error, vault: vault.path)
+        }
+    }
+}
+
+extension Duration {
+    /// `90`, `90s`, `10m`, `2h`; nil for anything else, and for zero.
+    init?(idle text: String) {
+        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
+        let unit = text.last.flatMap { units[$0] }
+        let digits = unit == nil ? Substring(text) : text.dropLast()
+        guard let count = Int(digits), count > 0, count <= 10_000_000 else { return nil }
+        self = .seconds(count * (unit ?? 1))
+    }
+}

@@ -1,0 +1,169 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+
+/// Where the master password comes from: a file, a command, the terminal, or the first line of standard
+/// input; never the command line or the environment, which other processes can read.
+struct PasswordOptions: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("Read the master password from the first line of a file.", valueName: "file"))
+    var passwordFile: String?
+
+    @Option(name: .long, help: ArgumentHelp("Run a command; its first line of output is the password.", valueName: "cmd"))
+    var passwordCommand: String?
+
+    /// Reads the password from wherever the options say.
+    func read(prompt: String = "Master password: ") throws -> MasterPassword {
+        try MasterPassword.from(readLine(prompt: prompt))
+    }
+
+    /// The password's bytes, for handing them on to the process that mounts.
+    func readLine(prompt: String) throws -> SecretBytes {
+        if let passwordFile { return try SecretLine.read(file: passwordFile) }
+        if let passwordCommand { return try SecretLine.read(command: passwordCommand) }
+        if isatty(STDIN_FILENO) == 1 { return try SecretLine.read(terminal: prompt) }
+        return try SecretLine.read(descriptor: STDIN_FILENO, "standard input")
+    }
+
+    /// A new password: twice on a terminal, once from anywhere else.
+    func readNew(prompt: String = "New master password: ") throws -> SecretBytes {
+        let first = try readLine(prompt: prompt)
+        guard passwordFile == nil, passwordCommand == nil, isatty(STDIN_FILENO) == 1 else { return first }
+        let second = try readLine(prompt: "The same again: ")
+        guard first.isEqual(to: second) else {
+            throw Failure(.weakPassword, "The two passwords differ; nothing was changed.")
+        }
+        return first
+    }
+}
+
+extension MasterPassword {
+    static func from(_ line: consuming SecretBytes) throws -> MasterPassword {
+        do throws(PasswordError) {
+            return try line.withBytes { (bytes) throws(PasswordError) in try MasterPassword(utf8: bytes) }
+        } catch {
+            throw Failure(error)
+        }
+    }
+}
+
+extension Failure {
+    init(_ error: PasswordError) {
+        switch error {
+        case .empty: self.init(.weakPassword, "The master password is empty.")
+        case .tooLong: self.init(.weakPassword, "The master password is longer than 1,024 bytes.")
+        case .tooWeak(let why):
+            self.init(
+                .weakPassword, "This master password is too weak: \(why)",
+                hint: "Take four or more random words, or override with --allow-weak-password.")
+        }
+    }
+}
+
+/// Reads one line into wiped memory.
+enum SecretLine {
+    /// The longest line that is taken, in bytes.
+    private static let limit = 4096
+
+    static func read(file: String) throws -> SecretBytes {
+        let descriptor: FileDescriptor
+        do {
+            descriptor = try FileDescriptor.open(FilePath(file), .readOnly, options: [.closeOnExec])
+        } catch {
+            throw Failure(.otherError, "The password file \(file) cannot be read: \(error).")
+        }
+        defer { try? descriptor.close() }
+        return try read(descriptor: descriptor.rawValue, file)
+    }
+
+    static func read(command: String) throws -> SecretBytes {
+        let child = try Subprocess.start(["/bin/sh", "-c", command])
+        defer { child.close() }
+        let line = try read(descriptor: child.output, "the password command")
+        guard child.wait() == 0 else {
+            throw Failure(.otherError, "The password command failed: \(command)")
+        }
+        return line
+    }
+
+    /// Byte by byte, so that nothing behind the line is taken from whoever reads on.
+    static func read(descriptor: Int32, _ source: String) throws -> SecretBytes {
+        var buffer = SecretBytes(count: limit)
+        var count = 0
+        while count < limit {
+            let byte = try readByte(descriptor, source)
+            guard let byte, byte != 0x0A else { break }
+            buffer.setByte(byte, at: count)
+            count += 1
+        }
+        if count > 0, buffer.byte(at: count - 1) == 0x0D { count -= 1 }
+        return buffer.prefix(count)
+    }
+
+    private static func readByte(_ descriptor: Int32, _ source: String) throws -> UInt8? {
+        var byte: UInt8 = 0
+        while true {
+            let count = unsafe Glibc.read(descriptor, &byte, 1)
+            if count == 1 { return byte }
+            if count == 0 { return nil }
+            if errno != EINTR { throw Failure(.otherError, "\(source) cannot be read: \(Errno(rawValue: errno)).") }
+        }
+    }
+
+    /// Without echo. The terminal is in raw mode meanwhile, so that Ctrl-C cannot leave it without echo
+    /// behind.
+    static func read(terminal prompt: String) throws -> SecretBytes {
+        guard let terminal = unsafe try? FileDescriptor.open("/dev/tty", .readWrite, options: [.closeOnExec]) else {
+            return try read(descriptor: STDIN_FILENO, "standard input")
+        }
+        defer { try? terminal.close() }
+        var before = termios()
+        guard unsafe tcgetattr(terminal.rawValue, &before) == 0 else {
+            return try read(descriptor: terminal.rawValue, "the terminal")
+        }
+        var raw = before
+        raw.c_lflag &= ~tcflag_t(ECHO | ICANON | ISIG | ECHONL)
+        unsafe tcsetattr(terminal.rawValue, TCSAFLUSH, &raw)
+        defer { unsafe tcsetattr(terminal.rawValue, TCSAFLUSH, &before) }
+        _ = try terminal.writeAll(Array(prompt.utf8))
+        defer { _ = try? terminal.writeAll([0x0A]) }
+        return try typed(terminal.rawValue)
+    }
+
+    private static func typed(_ terminal: Int32) throws -> SecretBytes {
+        var buffer = SecretBytes(count: limit)
+        var count = 0
+        while count < limit {
+            guard let byte = try readByte(terminal, "the terminal") else { break }
+            switch byte {
+            case 0x0A, 0x0D: return buffer.prefix(count)
+            case 0x03: throw Failure(.otherError, "Interrupted.")
+            case 0x04 where count == 0: throw Failure(.weakPassword, "The master password is empty.")
+            case 0x15: count = 0
+            case 0x7F, 0x08:
+                // One character may be several bytes of UTF-8.
+                while count > 0, buffer.byte(at: count - 1) & 0xC0 == 0x80 { count -= 1 }
+                count = max(0, count - 1)
+            default:
+                buffer.setByte(byte, at: count)
+                count += 1
+            }
+        }
+        return buffer.prefix(count)
+    }
+}
+
+extension SecretBytes {
+    mutating func setByte(_ byte: UInt8, at index: Int) {
+        withMutableBytes { $0.storeBytes(of: byte, toByteOffset: index, as: UInt8.self) }
+    }
+
+    borrowing func byte(at index: Int) -> UInt8 {
+        withBytes { unsafe $0.unsafeLoad(fromByteOffset: index, as: UInt8.self) }
+    }
+
+    borrowing func prefix(_ count: Int) -> SecretBytes {
+        withBytes { SecretBytes(copying: $0.extracting(0..<count)) }
+    }
+}

@@ -1,0 +1,131 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+internal import Vault
+internal import VaultFileSystem
+
+struct Show: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print an entry, or one field of it.",
+        discussion: """
+            Works with and without a mount. The field `password` is the first line; any other field is the value \
+            of the first later line `name: value`.
+            """)
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var password: PasswordOptions
+
+    @Argument(help: "The entry, from the top of the vault.")
+    var path: String
+
+    @Argument(help: "A field: password, or the name of a `name: value` line.")
+    var field: String?
+
+    func run() throws {
+        let bytes = try content()
+        guard let field else {
+            guard bytes.withBytes({ Console.writeBytes($0, to: STDOUT_FILENO) }) else {
+                throw Failure(.otherError, "The entry could not be printed.")
+            }
+            return
+        }
+        let found = bytes.withBytes { bytes in
+            EntryFields.range(of: field, in: bytes).map { range in
+                unsafe Console.writeBytes(bytes.extracting(range), to: STDOUT_FILENO)
+                    && Console.writeBytes([UInt8(0x0A)].span.bytes, to: STDOUT_FILENO)
+            }
+        }
+        guard found != nil else {
+            throw Failure(.otherError, "\(path) has no field \(field).")
+        }
+    }
+
+    private func content() throws -> PlainBuffer {
+        if let mount = vault.mount {
+            let file = mount.directory.pushing(FilePath(Entry.relative(path)))
+            do { return try PlainBuffer(contentsOf: file) } catch {
+                throw Failure(.otherError, "\(path): \((error as? Errno).map { "\($0)" } ?? "\(error)").")
+            }
+        }
+        // A noncopyable value cannot leave through a generic closure's result, so it is filled in place.
+        var bytes = PlainBuffer(capacity: 0)
+        try vault.withVault(password, readOnly: true) { opened in
+            do throws(Errno) {
+                let node = try opened.node(at: Entry.relative(path))
+                try opened.opened(node, writing: false, truncate: false)
+                defer { opened.closed(node, writing: false) }
+                let size = Int(try opened.attributes(of: node).size)
+                try opened.read(node, offset: 0, count: size) { bytes.append($0) }
+            } catch {
+                throw Failure(.otherError, "\(path): \(error).")
+            }
+        }
+        return bytes
+    }
+}
+
+/// Paths below the vault's top directory.
+enum Entry {
+    /// Without leading slashes: everything is below the top.
+    static func relative(_ path: String) -> String {
+        String(path.drop { $0 == "/" })
+    }
+}
+
+/// The convention of `pass`: the first line is the password, the lines behind it `key: value`, then notes.
+enum EntryFields {
+    static func range(of field: String, in bytes: RawSpan) -> Range<Int>? {
+        var start = 0
+        var isFirst = true
+        while start < bytes.byteCount {
+            var end = start
+            while end < bytes.byteCount, byte(bytes, end) != 0x0A { end += 1 }
+            if isFirst, field == "password" { return start..<end }
+            if !isFirst, let value = value(of: field, start..<end, bytes) { return value }
+            isFirst = false
+            start = end + 1
+        }
+        return nil
+    }
+
+    private static func value(of field: String, _ line: Range<Int>, _ bytes: RawSpan) -> Range<Int>? {
+        var position = line.lowerBound
+        for wanted in field.utf8 {
+            guard position < line.upperBound, lower(byte(bytes, position)) == lower(wanted) else { return nil }
+            position += 1
+        }
+        guard position < line.upperBound, byte(bytes, position) == UInt8(ascii: ":") else { return nil }
+        position += 1
+        while position < line.upperBound, byte(bytes, position) == 0x20 { position += 1 }
+        return position..<line.upperBound
+    }
+
+    private static func byte(_ bytes: RawSpan, _ offset: Int) -> UInt8 {
+        unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self)
+    }
+
+    private static func lower(_ byte: UInt8) -> UInt8 {
+        (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
+    }
+}
+
+extension PlainBuffer {
+    /// The bytes of a file, into wiped memory.
+    init(contentsOf path: FilePath) throws {
+        self.init(capacity: 4096)
+        let descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+        defer { try? descriptor.close() }
+        var isDone = false
+        while !isDone {
+            let start = count
+            resize(to: start + 65536)
+            let read = try unsafe withUnsafeMutableBytes { bytes in
+                try unsafe descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
+            }
+            resize(to: start + read)
+            isDone = read == 0
+        }
+    }
+}

@@ -1,0 +1,45 @@
+internal import ArgumentParser
+internal import Foundation
+internal import SystemPackage
+internal import Vault
+internal import VaultFileSystem
+
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say what state the vault is in: file, mount, entries.",
+        discussion: "Asks for no password: what only the key can tell is told while the vault is mounted.")
+
+    @OptionGroup var vault: VaultOptions
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let path = vault.path
+        try vault.requireFile()
+        guard let mount = vault.mount else {
+            let status = VaultStatus(path: path.string, isMounted: false)
+            return json ? Console.json(status) : report(status)
+        }
+        let text: [UInt8]
+        do throws(MountError) { text = try mount.readControl("status") } catch {
+            throw Failure(error, vault: path)
+        }
+        guard var status = try? JSONDecoder().decode(VaultStatus.self, from: Data(text)) else {
+            throw Failure(.otherError, "The mounted vault gave no answer.")
+        }
+        status.mount = mount.directory.string
+        if json { Console.json(status) } else { report(status) }
+    }
+
+    private func report(_ status: VaultStatus) {
+        Console.result("Vault:    \(status.path)")
+        guard status.isMounted else { return Console.result("State:    locked") }
+        Console.result("State:    unlocked at \(status.mount ?? "?")\(status.isReadOnly == true ? ", read-only" : "")")
+        if let identifier = status.vault { Console.result("Id:       \(identifier)") }
+        if let words = status.fingerprint { Console.result("Words:    \(words)") }
+        if let entries = status.entries { Console.result("Entries:  \(entries), \(status.trash ?? 0) in the trash") }
+        if let bytes = status.fileBytes { Console.result("Size:     \(bytes / 1024) KiB") }
+        for line in status.damage ?? [] { Console.result("Damaged:  \(line)") }
+    }
+}

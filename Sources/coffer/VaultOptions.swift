@@ -1,0 +1,98 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+internal import Vault
+internal import VaultFileSystem
+
+/// Which vault a verb works on, and the way to it: the file itself, or the mount where there is one.
+struct VaultOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The vault's file (else $COFFER_VAULT, else $XDG_DATA_HOME/coffer/vault.coffer).", valueName: "file"))
+    var vault: String?
+
+    var path: FilePath {
+        let environment = ProcessInfo.processInfo.environment
+        let chosen = vault ?? environment["COFFER_VAULT"].flatMap { $0.isEmpty ? nil : $0 }
+        if let chosen { return Directories.absolute(chosen) }
+        return Directories.data.appending("coffer").appending("vault.coffer")
+    }
+
+    /// Where the vault is mounted now, if it is.
+    var mount: MountTable.Mount? {
+        let resolved = Directories.resolved(path)
+        return MountTable.mounts().first { $0.vault == resolved && !$0.isStale }
+    }
+
+    func open(_ password: borrowing MasterPassword, readOnly: Bool = false, tolerateDamage: Bool = false) throws -> Vault
+    {
+        do throws(VaultError) {
+            return try Vault.open(
+                at: Directories.resolved(path), password: password,
+                options: Vault.OpenOptions(
+                    readOnly: readOnly, tolerateDamage: tolerateDamage, stateDirectory: Directories.state))
+        } catch {
+            throw Failure(error, vault: path)
+        }
+    }
+
+    /// Opens the vault where it is not mounted, does `body`, and closes it.
+    func withVault<R>(
+        _ password: PasswordOptions, readOnly: Bool = false, _ body: (Vault) throws -> R
+    ) throws -> R {
+        try requireFile()
+        let secret = try password.read()
+        let vault = try open(secret, readOnly: readOnly)
+        do {
+            let result = try body(vault)
+            try close(vault)
+            return result
+        } catch {
+            try? vault.close()
+            throw Failure(error, vault: path)
+        }
+    }
+
+    func close(_ vault: Vault) throws {
+        do throws(VaultError) { try vault.close() } catch { throw Failure(error, vault: path) }
+    }
+
+    /// Says that there is no vault before a password is asked for.
+    func requireFile() throws {
+        guard FileManager.default.fileExists(atPath: path.string) else {
+            throw Failure(VaultError.notFound, vault: path)
+        }
+    }
+}
+
+/// The XDG base directories (<https://specifications.freedesktop.org/basedir-spec/latest/>).
+enum Directories {
+    static var home: FilePath {
+        FilePath(ProcessInfo.processInfo.environment["HOME"] ?? NSHomeDirectory())
+    }
+
+    static var data: FilePath { directory("XDG_DATA_HOME", home.appending(".local/share")) }
+    static var state: FilePath { directory("XDG_STATE_HOME", home.appending(".local/state")) }
+
+    /// A relative path in these variables is to be ignored, says the specification.
+    private static func directory(_ variable: String, _ fallback: FilePath) -> FilePath {
+        guard let value = ProcessInfo.processInfo.environment[variable], value.hasPrefix("/") else { return fallback }
+        return FilePath(value)
+    }
+
+    static func absolute(_ path: String) -> FilePath {
+        path.hasPrefix("/")
+            ? FilePath(path).lexicallyNormalized()
+            : FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(path)).lexicallyNormalized()
+    }
+
+    /// With symbolic links followed, as the kernel shows it; the path itself where it does not exist.
+    static func resolved(_ path: FilePath) -> FilePath {
+        guard let real = unsafe realpath(path.string, nil) else { return path }
+        defer { unsafe free(real) }
+        return unsafe FilePath(platformString: real)
+    }
+}

@@ -1,0 +1,74 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Sealing
+internal import SystemPackage
+internal import Vault
+internal import VaultFileSystem
+
+struct Verify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Read and authenticate everything, and name what is damaged.",
+        discussion: """
+            Exit code 26 where anything is damaged. With --accept, a damaged or older vault is made consistent \
+            again with what is intact of it; what does not open is set aside inside the file, nothing is deleted.
+            """)
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var password: PasswordOptions
+
+    @Flag(name: .long, help: "Go on with what is intact.")
+    var accept = false
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        try vault.requireFile()
+        if let mount = vault.mount {
+            let text: [UInt8]
+            do throws(MountError) { text = try mount.readControl("verify") } catch {
+                throw Failure(error, vault: vault.path)
+            }
+            guard let report = try? JSONDecoder().decode(VerifyOutcome.self, from: Data(text)) else {
+                throw Failure(.otherError, "The mounted vault gave no answer.")
+            }
+            return try tell(report)
+        }
+        let secret = try password.read()
+        if accept { try acceptDamage(secret) }
+        let opened = try vault.open(secret, readOnly: true, tolerateDamage: true)
+        defer { try? opened.close() }
+        let report: VerifyReport
+        do throws(VaultError) {
+            report = try opened.verify { done, all in Console.progress("\(done) of \(all) files") }
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+        Console.endProgress()
+        try tell(VerifyOutcome(report))
+    }
+
+    private func acceptDamage(_ secret: borrowing MasterPassword) throws {
+        do throws(VaultError) {
+            let setAside = try Vault.acceptDamage(
+                at: Directories.resolved(vault.path), password: secret, stateDirectory: Directories.state)
+            Console.say(setAside == 0 ? "Nothing had to be set aside." : "\(setAside) damaged rows were set aside.")
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+
+    private func tell(_ outcome: VerifyOutcome) throws {
+        if json {
+            Console.json(outcome)
+        } else {
+            Console.result("\(outcome.rows) rows and \(outcome.contentBytes) bytes of content read and authenticated.")
+            for line in outcome.damage { Console.result("Damaged: \(line)") }
+        }
+        guard outcome.damage.isEmpty else {
+            throw Failure(
+                .integrityError, "The vault is damaged in \(outcome.damage.count) places.",
+                hint: "Restore it from a backup, or go on with what is intact: coffer verify --accept")
+        }
+    }
+}
