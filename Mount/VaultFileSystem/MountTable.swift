@@ -9,10 +9,11 @@ public enum MountTable {
         /// The vault's file.
         public let vault: FilePath
 
-        /// The process behind it is gone: every access gives ENOTCONN.
+        /// The process behind it is gone. statfs(2) always asks it; stat(2) would be answered from the kernel's
+        /// cache.
         public var isStale: Bool {
-            var status = Glibc.stat()
-            return unsafe stat(directory.string, &status) != 0 && errno == ENOTCONN
+            var space = Glibc.statfs()
+            return unsafe statfs(directory.string, &space) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)
         }
     }
 

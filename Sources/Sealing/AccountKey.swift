@@ -8,6 +8,7 @@ public enum SubkeyLabel: String, Sendable, CaseIterable {
     case canary = "coffer.canary.v1"
     case local = "coffer.local_.v1"
     case admin = "coffer.admin_.v1"
+    case journal = "coffer.journl.v1"
 }
 
 /// The account key: 32 random bytes an epoch, of which all other keys are made (keyed BLAKE2b).
@@ -29,6 +30,8 @@ public final class AccountKey: Sendable {
     }
 
     public func sealingKey(_ label: SubkeyLabel) -> SealingKey { SealingKey(subkey(label)) }
+
+    public func authenticationKey(_ label: SubkeyLabel) -> AuthenticationKey { AuthenticationKey(subkey(label)) }
 
     public func multisetKey() -> MultisetKey { MultisetKey(subkey(.multiset)) }
 

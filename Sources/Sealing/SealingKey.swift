@@ -93,6 +93,13 @@ private enum EmptyBytes {
     nonisolated(unsafe) static let address = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
 }
 
+/// Random numbers for identifiers and slots, from the same supply as nonces.
+public struct RandomSource: RandomNumberGenerator, Sendable {
+    public init() {}
+
+    public func next() -> UInt64 { NonceSource.word() }
+}
+
 /// Random nonces, fetched 3 KiB at a time: libsodium 1.0.18 makes a system call for each request, which
 /// costs as much as sealing a record. A forked process would repeat them; this program never forks without
 /// exec.
@@ -100,16 +107,27 @@ enum NonceSource {
     private struct Pool {
         var words = [UInt64](repeating: 0, count: 384)
         var next = 384
+
+        mutating func reserve(_ count: Int) {
+            guard next + count > words.count else { return }
+            unsafe words.withUnsafeMutableBytes { unsafe Sodium.fillRandom($0) }
+            next = 0
+        }
     }
 
     private static let pool = Mutex(Pool())
 
+    static func word() -> UInt64 {
+        pool.withLock { pool in
+            pool.reserve(1)
+            defer { pool.next += 1 }
+            return pool.words[pool.next]
+        }
+    }
+
     static func next() -> (UInt64, UInt64, UInt64) {
         pool.withLock { pool in
-            if pool.next + 3 > pool.words.count {
-                unsafe pool.words.withUnsafeMutableBytes { unsafe Sodium.fillRandom($0) }
-                pool.next = 0
-            }
+            pool.reserve(3)
             defer { pool.next += 3 }
             return (pool.words[pool.next], pool.words[pool.next + 1], pool.words[pool.next + 2])
         }

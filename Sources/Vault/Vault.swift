@@ -39,6 +39,7 @@ public final class Vault: Sendable {
     let trash: Mutex<Trash>
     let contents = Mutex<[UInt32: OpenContent]>([:])
     let readers: ReaderPool
+    let pending: PendingRows
     let durability: Durability
     let maintenance = Maintenance()
     /// The maintenance thread's own connection: a checkpoint beside a running writer.
@@ -65,6 +66,7 @@ public final class Vault: Sendable {
         let orphans = unlocked.orphans
         tree = Mutex(unlocked.tree)
         trash = Mutex(unlocked.trash)
+        pending = unlocked.committer.pending
         checkpointer = Guarded(unlocked.checkpointer)
         committer = Guarded(unlocked.committer)
         if !isReadOnly {
@@ -85,7 +87,9 @@ public final class Vault: Sendable {
         var failure: Errno?
         do throws(Errno) { try synchronizeAll() } catch { failure = error }
         committer.withLock { committer in
+            let isSettled = (try? committer.commitBatch()) != nil
             committer.refusal = .socketNotConnected
+            committer.close(keepsJournal: isReadOnly || !isSettled)
             if !isReadOnly { try? committer.connection.checkpoint(truncate: true) }
             file.save(counter: committer.root.counter, readOnly: isReadOnly)
         }

@@ -28,12 +28,12 @@ import Glibc
 
     private func run() throws {
         report.machine(scratch: options.scratch)
-        let runner = Runner(systems: systems, seconds: options.quick ? 2 : 10)
+        let runner = Runner(systems: systems, seconds: options.quick ? 2 : 7)
         for system in systems { try system.prepare(entries: Workload.entries) }
 
         if options.wants("operations") {
             report.begin("Operations, in microseconds", columns: systems.map(\.name))
-            for result in try ColdCycles(rounds: options.quick ? 2 : 6).run(runner) { report.row(result) }
+            for result in try ColdCycles(rounds: options.quick ? 2 : 5).run(runner) { report.row(result) }
             for result in try AfterPause(rounds: options.quick ? 1 : 5).run(runner) { report.row(result) }
             for operation in Operation.all { report.row(try runner.measure(operation)) }
             report.end()

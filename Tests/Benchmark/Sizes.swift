@@ -59,7 +59,8 @@ struct Sizes {
     private func coffer(_ arguments: String, _ folder: String) throws {
         let needsPassword = !arguments.hasPrefix("lock")
         try Shell.run(
-            "COFFER_VAULT=\"$2/vault\" \"$1\" \(arguments)\(needsPassword ? " --password-file \"$3\"" : "") > /dev/null",
+            "COFFER_VAULT=\"$2/vault\" \"$1\" \(arguments)\(needsPassword ? " --password-file \"$3\"" : "") > \"$2/log\" 2>&1"
+                + " || { cat \"$2/log\" >&2; exit 1; }",
             program, folder, "\(scratch)/password")
     }
 

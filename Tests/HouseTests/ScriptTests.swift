@@ -66,10 +66,4 @@ import Testing
     func wrongCallsAreRefused(_ arguments: [String]) throws {
         #expect(try translate(arguments).code == 1)
     }
-
-    @Test func unitIsWellFormed() throws {
-        let text = try String(contentsOfFile: "\(Program.root)/Mount/coffer@.service", encoding: .utf8)
-        for line in ["Type=notify", "ExecStop=coffer lock %f"] { #expect(text.contains("\n\(line)\n")) }
-        #expect(text.contains("\nExecStart=coffer mount --foreground "))
-    }
 }

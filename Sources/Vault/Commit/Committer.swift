@@ -2,23 +2,40 @@ internal import Format
 internal import Sealing
 internal import SystemPackage
 
-/// Every change of the store goes through here: one writer, one transaction at a time, the integrity
-/// root rewritten with each.
+/// Every change of the store goes through here: one writer, one operation at a time, each with the integrity
+/// root that follows from it.
+///
+/// Operations are gathered in an open SQLite transaction, the *batch*, and at the same time written to the
+/// ``Journal``, from which they come back after a crash. The batch is committed when somebody asks for
+/// durability, when a reader needs a row of it, when the journal is nearly full, and twice a second. A commit
+/// costs as much as ten operations (measured), and a burst of them needs one. Where the disk is nearly full,
+/// each operation is a batch of its own, so that its caller is told.
 ///
 /// Not `Sendable`: it lives in the vault's writer lock.
 final class Committer {
     let connection: Connection
     let keys: Keys
-    /// What the root row says; after a failed transaction what it said before.
+    /// What the root row says; after a failed operation what it said before.
     var root: RootState
-    /// The operations of the running transaction.
+    /// The operations of the running transaction, for the log.
     var operations: [Operation] = []
     /// Files that the running transaction erases.
     var claims: [Node] = []
-    /// How many transactions have been committed since the file was opened.
-    private(set) var commits: UInt64 = 0
     /// Set while nothing may be written: opened read-only, or being locked.
     var refusal: Errno?
+
+    /// How many batches have been committed since the file was opened.
+    private var batches: UInt64 = 0
+    /// SQLite's transaction is open.
+    private var isBatchOpen = false
+    /// Each operation is committed by itself: no journal, or little space.
+    private var isImmediate = false
+    /// The batch was lost when its commit failed; its rows are in the journal.
+    private var needsReplay = false
+    private var journal: Journal?
+    private let durability: Durability
+    /// Rows of the open batch, which other connections do not see.
+    let pending: PendingRows
 
     /// Reused for each row: a record is encoded and padded here…
     private var plain = PlainBuffer(capacity: 4096)
@@ -27,40 +44,146 @@ final class Committer {
     private var sealBytes = PlainBuffer(capacity: Seal.size)
     let rows: RowStatements
 
-    init(connection: Connection, keys: Keys, root: RootState) throws(DatabaseFailure) {
+    init(
+        connection: Connection, keys: Keys, root: RootState, journal: Journal?, durability: Durability
+    ) throws(DatabaseFailure) {
         self.connection = connection
         self.keys = keys
         self.root = root
+        self.journal = journal
+        self.durability = durability
+        pending = PendingRows()
         rows = try RowStatements(connection)
+        journal?.reset(base: root.counter, vault: keys.vault)
     }
 
-    /// Runs `body` as one transaction. Either all of it is in the file when this returns, or nothing
-    /// is and the error says why (ENOSPC, EIO, EROFS).
+    /// Runs `body` as one operation. When this returns, all of it survives a killed process; when it throws
+    /// (ENOSPC, EIO, EROFS), nothing of it was done.
     func transaction<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if let refusal { throw refusal }
         let before = root
         operations.removeAll(keepingCapacity: true)
-        do throws(DatabaseFailure) { try rows.begin.run() } catch { throw error.errno }
+        try openBatch()
+        journal?.begin()
+        let result: R
         do throws(Errno) {
-            let result = try body()
+            try Vault.database { () throws(DatabaseFailure) in try rows.savepoint.run() }
+            result = try body()
             try appendOperations()
             try writeRoot()
-            do throws(DatabaseFailure) { try rows.commit.run() } catch { throw error.errno }
-            commits &+= 1
-            return result
+            try Vault.database { () throws(DatabaseFailure) in try rows.release.run() }
         } catch {
             root = before
-            // SQLite has rolled back by itself after some errors; then this one is refused.
-            try? rows.rollback.run()
+            abandonOperation()
             throw error
         }
+        guard let journal, !isImmediate, !journal.isOverflowing else {
+            do throws(Errno) { try commitBatch() } catch {
+                root = before
+                throw error
+            }
+            return result
+        }
+        journal.finish()
+        if journal.isNearlyFull { try? commitBatch() }
+        return result
+    }
+
+    /// As ``transaction(_:)``, but committed before it returns: for what the journal does not carry.
+    func transactionNow<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
+        if let refusal { throw refusal }
+        try commitBatch()
+        try openBatch()
+        isImmediate = true
+        return try transaction(body)
+    }
+
+    // MARK: The batch
+
+    private func openBatch() throws(Errno) {
+        if needsReplay { try replayJournal() }
+        guard !isBatchOpen else { return }
+        isImmediate = journal == nil || connection.isShortOfSpace
+        try Vault.database { () throws(DatabaseFailure) in try rows.begin.run() }
+        isBatchOpen = true
+    }
+
+    /// Makes the batch part of the store. When it fails, the batch is in the journal still, and is tried again
+    /// with the next operation.
+    func commitBatch() throws(Errno) {
+        if needsReplay { try replayJournal() }
+        guard isBatchOpen else { return }
+        do throws(DatabaseFailure) { try rows.commit.run() } catch {
+            try? rows.rollback.run()
+            isBatchOpen = false
+            needsReplay = journal?.isEmpty == false
+            throw error.errno
+        }
+        isBatchOpen = false
+        batches &+= 1
+        durability.noteCommit(batches)
+        pending.removeAll()
+        journal?.reset(base: root.counter, vault: keys.vault)
+    }
+
+    /// Takes back what the failed operation has written, and nothing else.
+    private func abandonOperation() {
+        do throws(DatabaseFailure) {
+            try rows.rollbackToSavepoint.run()
+            try rows.release.run()
+        } catch {
+            // SQLite has rolled back the whole transaction by itself, as it does when the disk is full.
+            try? rows.rollback.run()
+            isBatchOpen = false
+            needsReplay = journal?.isEmpty == false
+        }
+    }
+
+    /// Puts the rows of a lost batch into the store again.
+    private func replayJournal() throws(Errno) {
+        guard let journal else { return }
+        let base = try Vault.database { () throws(DatabaseFailure) in try storedCounter() }
+        do throws(DatabaseFailure) {
+            try rows.begin.run()
+            _ = unsafe try journal.replay(base: base, vault: keys.vault) { (row) throws(DatabaseFailure) in
+                try unsafe rows.run(row)
+            }
+            try rows.commit.run()
+        } catch {
+            try? rows.rollback.run()
+            throw error.errno
+        }
+        needsReplay = false
+        batches &+= 1
+        durability.noteCommit(batches)
+        pending.removeAll()
+        journal.reset(base: root.counter, vault: keys.vault)
+    }
+
+    /// The counter of the root as the store has it.
+    private func storedCounter() throws(DatabaseFailure) -> UInt64 {
+        var damage: [Damage] = []
+        return try Unlocked.readRoot(connection, keys, &damage).counter
+    }
+
+    /// Commits what is open and lets go of the journal.
+    func close(keepsJournal: Bool) {
+        if !keepsJournal { journal?.remove() }
+        journal = nil
+    }
+
+    /// Writes a row to the batch and to the journal.
+    private func write(_ row: Journal.Row) throws(Errno) {
+        do throws(DatabaseFailure) { try unsafe rows.run(row) } catch { throw error.errno }
+        unsafe journal?.append(row)
+        unsafe pending.insert(row.slot)
     }
 
     // MARK: Rows
 
     /// A slot that no row of any table has: random, so that the order of rows says nothing.
     func freshSlot() -> Int64 {
-        Int64.random(in: 1...Int64.max)
+        max(1, Int64(truncatingIfNeeded: RandomSource().next() >> 1))
     }
 
     /// Seals `encode`'s bytes, padded, into the reused buffer, and returns the seal.
@@ -79,34 +202,36 @@ final class Committer {
     /// Writes the sealed record that stands in the reused buffers, and counts it in the root in the
     /// place of the one with the seal `previous`.
     private func put(
-        _ table: Table, slot: Int64, _ seal: Seal, previous: Seal?, with statement: PreparedStatement,
-        content: ContentColumn = unsafe .keep
+        _ table: Table, slot: Int64, _ seal: Seal, previous: Seal?, content: ContentColumn = unsafe .keep
     ) throws(Errno) {
-        sealBytes.resize(to: 0)
-        SealBytes(seal).encode(into: &sealBytes)
-        do throws(DatabaseFailure) {
-            try unsafe sealBytes.withUnsafeBytes { (seal) throws(DatabaseFailure) in
-                try unsafe cipher.withUnsafeBytes { (body) throws(DatabaseFailure) in
-                    unsafe statement.bind(1, slot).bind(2, seal).bind(3, body)
-                    switch unsafe content {
-                    case .keep: break
-                    case .none: statement.bindNull(4)
-                    case .bytes(let bytes): unsafe statement.bind(4, bytes)
-                    }
-                    try statement.run()
-                }
-            }
-        } catch {
-            throw error.errno
-        }
+        unsafe try writeSealed(table.rawValue, slot: slot, seal, isNew: previous == nil, content: content)
         if let previous { root.remove(keys.multiset, table, slot, previous) }
         root.add(keys.multiset, table, slot, seal)
     }
 
-    private func delete(_ table: Table, slot: Int64, seal: Seal) throws(Errno) {
-        do throws(DatabaseFailure) { try rows.delete[Int(table.rawValue)].bind(1, slot).run() } catch {
-            throw error.errno
+    private func writeSealed(
+        _ table: UInt8, slot: Int64, _ seal: Seal, isNew: Bool, content: ContentColumn
+    ) throws(Errno) {
+        sealBytes.resize(to: 0)
+        SealBytes(seal).encode(into: &sealBytes)
+        try unsafe sealBytes.withUnsafeBytes { (seal) throws(Errno) in
+            try unsafe cipher.withUnsafeBytes { (body) throws(Errno) in
+                var row = unsafe Journal.Row(
+                    kind: .put, table: table, slot: slot, seal: seal, body: body, content: nil)
+                switch unsafe content {
+                case .keep: if !isNew { unsafe row.kind = .update }
+                case .none: break
+                case .bytes(let bytes): unsafe row.content = bytes
+                }
+                try unsafe write(row)
+            }
         }
+    }
+
+    private func delete(_ table: Table, slot: Int64, seal: Seal) throws(Errno) {
+        let empty = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        try unsafe write(
+            Journal.Row(kind: .delete, table: table.rawValue, slot: slot, seal: empty, body: empty, content: nil))
         root.remove(keys.multiset, table, slot, seal)
     }
 
@@ -143,7 +268,7 @@ final class Committer {
 
     func putEntry(_ record: EntryRecord, slot: Int64, previous: Seal?) throws(Errno) {
         let seal = seal(.entry, slot: slot) { record.encode(into: &$0) }
-        unsafe try put(.entry, slot: slot, seal, previous: previous, with: rows.putEntry)
+        unsafe try put(.entry, slot: slot, seal, previous: previous, content: unsafe .none)
     }
 
     func deleteEntry(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.entry, slot: slot, seal: seal) }
@@ -156,12 +281,7 @@ final class Committer {
 
     func putFile(_ record: FileRecord, slot: Int64, previous: Seal?, content: ContentColumn) throws(Errno) {
         let seal = seal(.file, slot: slot) { record.encode(into: &$0) }
-        let statement =
-            switch unsafe content {
-            case .keep: previous == nil ? rows.putFile : rows.updateFile
-            default: rows.putFile
-            }
-        unsafe try put(.file, slot: slot, seal, previous: previous, with: statement, content: content)
+        unsafe try put(.file, slot: slot, seal, previous: previous, content: content)
     }
 
     func deleteFile(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.file, slot: slot, seal: seal) }
@@ -176,18 +296,17 @@ final class Committer {
 
     func putVersion(_ record: VersionRecord, slot: Int64, previous: Seal?, content: ContentColumn) throws(Errno) {
         let seal = seal(.version, slot: slot) { record.encode(into: &$0) }
-        let statement =
-            switch unsafe content {
-            case .keep: previous == nil ? rows.putVersion : rows.updateVersion
-            default: rows.putVersion
-            }
-        unsafe try put(.version, slot: slot, seal, previous: previous, with: statement, content: content)
+        unsafe try put(.version, slot: slot, seal, previous: previous, content: content)
     }
 
     /// Gives the version the content column of a file as it stands, still sealed.
     func copyContent(ofFile file: Int64, toVersion version: Int64) throws(Errno) {
-        do throws(DatabaseFailure) { try rows.copyContent.bind(1, version).bind(2, file).run() } catch {
-            throw error.errno
+        let empty = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
+        try unsafe withUnsafeBytes(of: file.littleEndian) { (source) throws(Errno) in
+            try unsafe write(
+                Journal.Row(
+                    kind: .copyContent, table: Table.version.rawValue, slot: version, seal: empty, body: source,
+                    content: nil))
         }
     }
 
@@ -215,7 +334,7 @@ final class Committer {
         cipher.resize(to: bytes.count)
         let data = keys.chunkData(file: file, slot: slot, index: index)
         let seal = unsafe cipher.withUnsafeMutableBytes { unsafe keys.chunk.seal(bytes, data, into: $0) }
-        unsafe try put(.chunk, slot: slot, seal, previous: nil, with: rows.putChunk)
+        unsafe try put(.chunk, slot: slot, seal, previous: nil)
         return slot
     }
 
@@ -240,7 +359,7 @@ final class Committer {
         let record = OperationRecord(lamport: root.lamport, operations: operations)
         let slot = root.lastOperation
         let seal = seal(.operation, slot: slot) { record.encode(into: &$0) }
-        unsafe try put(.operation, slot: slot, seal, previous: nil, with: rows.putOperation)
+        unsafe try put(.operation, slot: slot, seal, previous: nil)
         if root.lastOperation - root.droppedOperations > Limits.operationsKept + 512 { try dropOperations() }
     }
 
@@ -267,17 +386,7 @@ final class Committer {
         root.counter += 1
         let record = root.record
         let seal = seal(.root, slot: 1) { record.encode(into: &$0) }
-        sealBytes.resize(to: 0)
-        SealBytes(seal).encode(into: &sealBytes)
-        do throws(DatabaseFailure) {
-            try unsafe sealBytes.withUnsafeBytes { (seal) throws(DatabaseFailure) in
-                try unsafe cipher.withUnsafeBytes { (body) throws(DatabaseFailure) in
-                    try unsafe rows.putRoot.bind(1, 1).bind(2, seal).bind(3, body).run()
-                }
-            }
-        } catch {
-            throw error.errno
-        }
+        try unsafe writeSealed(0, slot: 1, seal, isNew: true, content: .none)
     }
 
     /// The next stamp of this device: every change gets a later one than all that were seen.

@@ -12,6 +12,8 @@ struct Keys: Sendable {
     /// What never leaves this device: the integrity root, the device's own keys.
     let local: SealingKey
     let multiset: MultisetKey
+    /// The journal's entries.
+    let journal: AuthenticationKey
 
     init(accountKey: AccountKey, vault: Identifier) {
         self.vault = vault
@@ -20,6 +22,7 @@ struct Keys: Sendable {
         chunk = accountKey.sealingKey(.blob)
         local = accountKey.sealingKey(.local)
         multiset = accountKey.multisetKey()
+        journal = accountKey.authenticationKey(.journal)
     }
 
     /// What a row is bound to: its table and its slot, so that no row opens in another's place.
@@ -42,6 +45,14 @@ struct Keys: Sendable {
         AssociatedData(
             type: SealedType.chunk.rawValue, vault: vault.pair, epoch: epoch, record: file.pair,
             version: UInt64(bitPattern: slot), index: UInt32(truncatingIfNeeded: index))
+    }
+}
+
+extension Identifier {
+    /// A fresh identifier, without a system call of its own.
+    static func fresh() -> Identifier {
+        var source = RandomSource()
+        return Identifier(using: &source)
     }
 }
 

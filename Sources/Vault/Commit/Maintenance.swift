@@ -32,8 +32,11 @@ extension Vault {
     /// One round. Errors are met again by whoever asks for durability; here there is nobody to tell.
     func maintain() {
         commitOldContents()
+        let counter = committer.withLock { committer in
+            try? committer.commitBatch()
+            return committer.root.counter
+        }
         if durability.isBehind {
-            let counter = committer.withLock { $0.root.counter }
             try? durability.makeDurable()
             file.save(counter: counter, readOnly: isReadOnly)
         }
@@ -45,7 +48,10 @@ extension Vault {
     /// passive checkpoint works beside a writer, but while one keeps writing the log never restarts.
     func checkpoint() {
         if durability.logSize > Maintenance.checkpointForced {
-            committer.withLock { try? $0.connection.checkpoint() }
+            committer.withLock { committer in
+                try? committer.commitBatch()
+                try? committer.connection.checkpoint()
+            }
         } else {
             checkpointer.withLock { try? $0?.checkpoint() }
         }

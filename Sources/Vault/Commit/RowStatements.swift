@@ -6,19 +6,18 @@ final class RowStatements {
     let begin: PreparedStatement
     let commit: PreparedStatement
     let rollback: PreparedStatement
-    let putEntry: PreparedStatement
-    let putFile: PreparedStatement
-    let updateFile: PreparedStatement
-    let putVersion: PreparedStatement
-    let updateVersion: PreparedStatement
+    let savepoint: PreparedStatement
+    let release: PreparedStatement
+    let rollbackToSavepoint: PreparedStatement
     let copyContent: PreparedStatement
+    /// By the number of the table; 0 is the root.
+    private let put: [PreparedStatement]
+    private let updateFile: PreparedStatement
+    private let updateVersion: PreparedStatement
     let fileContent: PreparedStatement
     let versionContent: PreparedStatement
-    let putChunk: PreparedStatement
     let chunkSeal: PreparedStatement
-    let putOperation: PreparedStatement
     let operationSeals: PreparedStatement
-    let putRoot: PreparedStatement
     /// By the number of the table.
     let select: [PreparedStatement]
     let delete: [PreparedStatement]
@@ -29,21 +28,24 @@ final class RowStatements {
         begin = try connection.prepare("BEGIN IMMEDIATE")
         commit = try connection.prepare("COMMIT")
         rollback = try connection.prepare("ROLLBACK")
-        putEntry = try connection.prepare("INSERT OR REPLACE INTO entry (slot, seal, body) VALUES (?1, ?2, ?3)")
-        putFile = try connection.prepare("INSERT OR REPLACE INTO file (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)")
+        savepoint = try connection.prepare("SAVEPOINT operation")
+        release = try connection.prepare("RELEASE operation")
+        rollbackToSavepoint = try connection.prepare("ROLLBACK TO operation")
+        put = try [
+            "root (id, seal, body) VALUES (?1, ?2, ?3)", "entry (slot, seal, body) VALUES (?1, ?2, ?3)",
+            "file (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)",
+            "chunk (slot, seal, body) VALUES (?1, ?2, ?3)",
+            "version (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)",
+            "operation (slot, seal, body) VALUES (?1, ?2, ?3)",
+        ].map { (sql) throws(DatabaseFailure) in try connection.prepare("INSERT OR REPLACE INTO \(sql)") }
         updateFile = try connection.prepare("UPDATE file SET seal = ?2, body = ?3 WHERE slot = ?1")
-        putVersion = try connection.prepare(
-            "INSERT OR REPLACE INTO version (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)")
         updateVersion = try connection.prepare("UPDATE version SET seal = ?2, body = ?3 WHERE slot = ?1")
         copyContent = try connection.prepare(
             "UPDATE version SET content = (SELECT content FROM file WHERE slot = ?2) WHERE slot = ?1")
         fileContent = try connection.prepare("SELECT content FROM file WHERE slot = ?1")
         versionContent = try connection.prepare("SELECT content FROM version WHERE slot = ?1")
-        putChunk = try connection.prepare("INSERT INTO chunk (slot, seal, body) VALUES (?1, ?2, ?3)")
         chunkSeal = try connection.prepare("SELECT seal FROM chunk WHERE slot = ?1")
-        putOperation = try connection.prepare("INSERT INTO operation (slot, seal, body) VALUES (?1, ?2, ?3)")
         operationSeals = try connection.prepare("SELECT slot, seal FROM operation WHERE slot <= ?1")
-        putRoot = try connection.prepare("INSERT OR REPLACE INTO root (id, seal, body) VALUES (?1, ?2, ?3)")
         var select: [PreparedStatement] = [begin]
         var delete: [PreparedStatement] = [begin]
         for name in RowStatements.tableNames.dropFirst() {
@@ -52,6 +54,33 @@ final class RowStatements {
         }
         self.select = select
         self.delete = delete
+    }
+}
+
+extension RowStatements {
+    /// Writes one row: as an operation does, and as the journal does after a crash.
+    func run(_ row: Journal.Row) throws(DatabaseFailure) {
+        let table = Int(unsafe row.table)
+        guard table < put.count else { throw .corrupt }
+        switch unsafe row.kind {
+        case .put:
+            let statement = put[table]
+            unsafe statement.bind(1, row.slot).bind(2, row.seal).bind(3, row.body)
+            if table == Int(Table.file.rawValue) || table == Int(Table.version.rawValue) {
+                if let content = unsafe row.content { unsafe statement.bind(4, content) } else { statement.bindNull(4) }
+            }
+            try statement.run()
+        case .update:
+            let statement = table == Int(Table.file.rawValue) ? updateFile : updateVersion
+            try unsafe statement.bind(1, row.slot).bind(2, row.seal).bind(3, row.body).run()
+        case .delete:
+            guard table > 0 else { throw .corrupt }
+            try unsafe delete[table].bind(1, row.slot).run()
+        case .copyContent:
+            guard unsafe row.body.count == 8 else { throw .corrupt }
+            let file = unsafe Int64(littleEndian: row.body.loadUnaligned(as: Int64.self))
+            try unsafe copyContent.bind(1, row.slot).bind(2, file).run()
+        }
     }
 }
 

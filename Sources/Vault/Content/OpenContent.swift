@@ -26,6 +26,8 @@ struct ContentState {
     let file: Identifier
     /// The length as programs see it.
     var size: UInt64
+    /// The length of what is stored.
+    var storedSize: UInt64
     /// The stored content; nil until the row was read.
     var stored: StoredContent?
     /// Changed chunks by their index.
@@ -55,6 +57,7 @@ struct ContentState {
         self.slot = slot
         self.file = file
         self.size = size
+        storedSize = size
     }
 }
 

@@ -7,17 +7,17 @@ internal import SystemPackage
 extension Vault {
     func commit(_ state: inout ContentState) throws(Errno) {
         guard state.isDirty, state.slot != 0 else { return }
-        try loadStored(&state)
+        try materialize(&state)
         let prepared = state
         let outcome = try committer.withLock { (committer) throws(Errno) -> ContentState.StoredContent in
             let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(prepared.node) }
             let stored = try committer.transaction { () throws(Errno) in
                 try store(prepared, inode, in: committer)
             }
-            durability.noteCommit(committer.commits)
             return stored
         }
         state.stored = outcome
+        state.storedSize = state.size
         state.dirty.removeAll()
         state.isDirty = false
         state.storedIsGone = false
@@ -25,11 +25,28 @@ extension Vault {
         if durability.logSize > Maintenance.checkpointForced { checkpoint() }
     }
 
+    /// Reads, before the committer is taken, what the commit needs of the stored content: all of an inline one,
+    /// and the rest of a chunk that was cut short.
+    private func materialize(_ state: inout ContentState) throws(Errno) {
+        guard state.storedSize > 0, !state.storedIsGone else { return }
+        let stored = try loadStored(&state)
+        if stored.reference.kind == .inline, stored.valid > 0, state.dirty[0] == nil {
+            try makeDirty(&state, index: 0)
+        }
+        let cut = stored.valid % UInt64(Limits.chunkSize)
+        if stored.valid < stored.reference.size, cut != 0 {
+            let index = Int(stored.valid / UInt64(Limits.chunkSize))
+            if state.dirty[index] == nil { try makeDirty(&state, index: index) }
+        }
+    }
+
     /// Inside a transaction: the file's row with its new content, the earlier one as a version.
     private func store(
         _ state: ContentState, _ inode: Inode, in committer: Committer
     ) throws(Errno) -> ContentState.StoredContent {
+        var state = state
         var (record, seal) = try committer.loadFile(state.slot)
+        if state.stored == nil { try describe(&state, record, in: committer) }
         let old = try oldContent(state, record, in: committer)
         committer.advanceClock()
         var keepsOldChunks = record.detached != 0
@@ -56,13 +73,26 @@ extension Vault {
         return stored
     }
 
+    /// What is stored, from the row that is being rewritten.
+    private func describe(
+        _ state: inout ContentState, _ record: FileRecord, in committer: Committer
+    ) throws(Errno) {
+        let isGone = state.storedIsGone
+        state.stored = ContentState.StoredContent(
+            reference: isGone
+                ? ContentReference(kind: .none, version: 0, size: 0, seal: .zero, origin: state.file)
+                : record.content,
+            chunks: isGone ? [] : try chunkListInTransaction("file", state.slot, record.content, committer),
+            valid: isGone ? 0 : record.content.size)
+    }
+
     /// The chunks that the row has now, also where the content was truncated to nothing unread.
     private func oldContent(
         _ state: ContentState, _ record: FileRecord, in committer: Committer
     ) throws(Errno) -> [Int64] {
         guard record.content.kind == .chunks else { return [] }
         if !state.storedIsGone, let stored = state.stored { return stored.chunks }
-        return try chunkList(ofFile: state.slot)
+        return try chunkListInTransaction("file", state.slot, record.content, committer)
     }
 
     private func storeInline(
@@ -113,15 +143,9 @@ extension Vault {
         chunks.removeLast(max(0, chunks.count - ContentCoding.chunkCount(valid)))
         chunks.removeLast(max(0, chunks.count - count))
         chunks.append(contentsOf: repeatElement(0, count: count - chunks.count))
-        var changed = Set(state.dirty.keys)
-        if state.stored?.reference.kind == .inline, valid > 0 { changed.insert(0) }
-        // A stored chunk that was cut short and reads as zeroes behind the cut is written anew.
-        if valid < (state.stored?.reference.size ?? 0), valid % UInt64(Limits.chunkSize) != 0 {
-            changed.insert(Int(valid / UInt64(Limits.chunkSize)))
-        }
         var copy = state
         var plain = PlainBuffer(capacity: Limits.chunkSize)
-        for index in changed.sorted() where index < count {
+        for index in state.dirty.keys.sorted() where index < count {
             plain.resize(to: 0)
             try read(&copy, offset: UInt64(index) * UInt64(Limits.chunkSize), count: Limits.chunkSize, into: &plain)
             plain.resize(to: min(Limits.chunkSize, Padding.padme(plain.count, floor: Limits.recordFloor)))
@@ -130,23 +154,6 @@ extension Vault {
             }
         }
         return chunks
-    }
-
-    /// The chunk list of a file as its row has it.
-    func chunkList(ofFile slot: Int64) throws(Errno) -> [Int64] {
-        try readers.withReader { (reader) throws(Errno) in
-            try unsafe reader.file(slot) { (record, sealed) throws(Errno) in
-                try unsafe Vault.chunks(record.content, sealed, reader)
-            }
-        }
-    }
-
-    func chunkList(ofVersion slot: Int64) throws(Errno) -> [Int64] {
-        try readers.withReader { (reader) throws(Errno) in
-            try unsafe reader.version(slot) { (record, sealed) throws(Errno) in
-                try unsafe Vault.chunks(record.content, sealed, reader)
-            }
-        }
     }
 
     static func chunks(

@@ -76,7 +76,7 @@ extension Vault {
     /// A small file that nobody has changed: one row, one record, no state kept.
     private func readSmall(_ inode: Inode, offset: UInt64, count: Int, into target: inout PlainBuffer) throws(Errno) {
         guard inode.size > 0, offset < inode.size else { return }
-        try readers.withReader { (reader) throws(Errno) in
+        try withReader(of: inode.slot) { (reader) throws(Errno) in
             try unsafe reader.file(inode.slot) { (record, sealed) throws(Errno) in
                 guard record.content.kind == .inline else {
                     target.resize(to: Int(min(record.content.size, UInt64(Limits.inlineContent))))
@@ -122,12 +122,12 @@ extension Vault {
     /// Commits what is changed of a file and returns when that is on the disk.
     public func synchronize(_ node: Node) throws(Errno) {
         try flush(node)
-        try durability.makeDurable()
+        try makeDurable()
     }
 
     /// Returns when every change of names and attributes so far is on the disk.
     public func synchronizeNames() throws(Errno) {
-        try durability.makeDurable()
+        try makeDurable()
     }
 
     /// Commits every changed file and returns when all is on the disk.
@@ -139,7 +139,7 @@ extension Vault {
             }
         }
         if let failure { throw failure }
-        try durability.makeDurable()
+        try makeDurable()
     }
 
     /// What nobody flushed for a while goes into the store: the maintenance thread's part.
@@ -149,6 +149,23 @@ extension Vault {
                 do throws(Errno) { try commit(&state) } catch { return }
             }
         }
+    }
+
+    /// Commits the batch and returns when it is on the disk.
+    func makeDurable() throws(Errno) {
+        try settle()
+        try durability.makeDurable()
+    }
+
+    /// Commits the batch: readers see it then.
+    func settle() throws(Errno) {
+        try committer.withLock { (committer) throws(Errno) in try committer.commitBatch() }
+    }
+
+    /// A reader that sees the row at `slot` as it is now. Not while the committer is held.
+    func withReader<R: Sendable>(of slot: Int64, _ body: (Reader) throws(Errno) -> R) throws(Errno) -> R {
+        if pending.contains(slot) { try settle() }
+        return try readers.withReader(body)
     }
 
     // MARK: The table of open contents

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import GRDB
 internal import GRDBSQLite
+internal import Glibc
 internal import SystemPackage
 
 /// One connection to the vault's file, opened and configured by GRDB.
@@ -11,21 +12,24 @@ internal import SystemPackage
 final class Connection {
     fileprivate let queue: DatabaseQueue
     private let handle: OpaquePointer?
+    private let path: FilePath
     private var prepared: [PreparedStatement] = []
 
     /// `application_id` of the file: "Coff". `file(1)` and we tell a vault by it.
     static let applicationIdentifier: Int64 = 0x436F_6666
 
     init(path: FilePath, readOnly: Bool, cacheKiB: Int) throws(DatabaseFailure) {
+        self.path = path
         var configuration = Configuration()
-        configuration.readonly = readOnly
+        // Not SQLITE_OPEN_READONLY: that would take other locks than the exclusive VFS does.
+        configuration.readonly = false
         // Statements are used under our own locks, outside of GRDB's queue.
         configuration.allowsUnsafeTransactions = true
         configuration.prepareDatabase { database in
             try Connection.configure(database, readOnly: readOnly, cacheKiB: cacheKiB)
         }
         do {
-            queue = try DatabaseQueue(path: path.string, configuration: configuration)
+            queue = try DatabaseQueue(path: Connection.address(path), configuration: configuration)
             // GRDB sets synchronous=NORMAL itself after preparing: asserted, since durability rests on it.
             let level = try queue.unsafeReentrantRead { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
             guard level == 1 || readOnly else { throw DatabaseFailure.other(SQLITE_MISUSE) }
@@ -39,13 +43,31 @@ final class Connection {
         }
     }
 
+    /// The file as a URI (<https://www.sqlite.org/uri.html>) that asks for SQLite's exclusive VFS: one process
+    /// only, whose connections share the log's index on the heap. Nine fcntl(2) calls a transaction go, and no
+    /// `-shm` file is left behind by a killed process.
+    private static func address(_ path: FilePath) -> String {
+        let plain = Set("/-._".utf8)
+        let safe = path.string.utf8.map { byte -> String in
+            let character = Character(UnicodeScalar(byte))
+            if plain.contains(byte) || (byte < 0x80 && (character.isLetter || character.isNumber)) {
+                return String(character)
+            }
+            return "%" + String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }
+        return "file:\(safe.joined())?vfs=unix-excl"
+    }
+
     private static func configure(_ database: Database, readOnly: Bool, cacheKiB: Int) throws {
         // A hostile file can hold views and triggers; no SQL in the schema may run functions.
         try database.execute(sql: "PRAGMA trusted_schema = OFF")
         try database.execute(sql: "PRAGMA cell_size_check = ON")
         try database.execute(sql: "PRAGMA cache_size = -\(cacheKiB)")
         try database.execute(sql: "PRAGMA temp_store = MEMORY")
-        guard !readOnly else { return }
+        if readOnly {
+            try database.execute(sql: "PRAGMA query_only = ON")
+            return
+        }
         try database.execute(sql: "PRAGMA journal_mode = WAL")
         try database.execute(sql: "PRAGMA synchronous = NORMAL")
         // Without it deleted bytes stay in the file.
@@ -97,6 +119,13 @@ final class Connection {
 }
 
 extension Connection {
+    /// Less than 64 MiB are free where the file is, or that cannot be told.
+    var isShortOfSpace: Bool {
+        var space = statvfs()
+        guard unsafe path.withPlatformString({ unsafe statvfs($0, &space) }) == 0 else { return true }
+        return UInt64(space.f_bavail) &* UInt64(space.f_frsize) < 64 << 20
+    }
+
     /// SQLite's own check of pages, cells and freelist.
     func isSound() throws(DatabaseFailure) -> Bool {
         do {

@@ -82,7 +82,6 @@ extension Vault {
                 try committer.transaction { () throws(Errno) in
                     for item in expired { try erase(item, in: committer) }
                 }
-                durability.noteCommit(committer.commits)
             } catch {
                 // They stay in the store and are met again at the next unlock.
                 return

@@ -21,6 +21,7 @@ extension Vault {
     public func history(of node: Node) throws(Errno) -> [Version] {
         let slot = try tree.withLock { (tree) throws(Errno) in try tree.inode(node).slot }
         guard slot != 0 else { return [] }
+        try settle()
         return try readers.withReader { (reader) throws(Errno) in
             let heads = try unsafe reader.file(slot) { (record, _) throws(Errno) in (record.history, record.predecessor) }
             var versions: [Version] = []
@@ -42,6 +43,7 @@ extension Vault {
     /// The content of an earlier version.
     public func read(version: Version) throws(Errno) -> PlainBuffer {
         var target = PlainBuffer(capacity: 0)
+        try settle()
         try readers.withReader { (reader) throws(Errno) in
             let (content, chunks) = try unsafe reader.version(version.slot) { (record, sealed) throws(Errno) in
                 if record.content.kind == .inline {

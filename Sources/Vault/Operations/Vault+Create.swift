@@ -70,7 +70,7 @@ extension Vault {
     private func newInode(_ request: NewFile, in directory: Inode, number: UInt64) -> Inode {
         let now = Timestamp.now()
         var inode = Inode(
-            identifier: .random(), slot: 0, number: number, size: UInt64(request.target?.count ?? 0), accessed: now,
+            identifier: .fresh(), slot: 0, number: number, size: UInt64(request.target?.count ?? 0), accessed: now,
             modified: now, changed: now, mode: request.mode, owner: request.owner, group: request.group,
             links: request.isDirectory ? 2 : 1, device: request.device)
         if directory.mode & 0o2000 != 0 {
@@ -86,7 +86,7 @@ extension Vault {
     ) -> (Node, Attributes) {
         tree.withLock { tree in
             let node = tree.insert(inode)
-            tree.insertDentry(name, in: parent, node: node, identifier: .random(), slot: 0, isLocal: true)
+            tree.insertDentry(name, in: parent, node: node, identifier: .fresh(), slot: 0, isLocal: true)
             tree.update(parent) { $0 = Vault.touched($0) }
             return (node, inode.attributes)
         }
@@ -101,7 +101,7 @@ extension Vault {
         // The name may come back that an editor has just moved or removed: then it is the same entry.
         let returning = request.isRegular && !isLocal ? takeFromTrash(name, in: directory) : nil
         var entry = EntryRecord(
-            identifier: .random(), parent: directory.identifier, file: inode.identifier,
+            identifier: .fresh(), parent: directory.identifier, file: inode.identifier,
             stamp: committer.nextStamp(), isLocal: isLocal, name: name.array)
         var entrySlot = committer.freshSlot()
         let node: Node
@@ -211,7 +211,7 @@ extension Vault {
             directory = Vault.touched(directory)
             let isLocal = ScratchNames.isLocal(name)
             var entry = EntryRecord(
-                identifier: .random(), parent: directory.identifier, file: inode.identifier,
+                identifier: .fresh(), parent: directory.identifier, file: inode.identifier,
                 stamp: committer.nextStamp(), isLocal: isLocal, name: name.array)
             let slot = committer.freshSlot()
             let (changed, touched) = (inode, directory)

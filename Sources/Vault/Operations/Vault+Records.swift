@@ -78,7 +78,6 @@ extension Vault {
             }
             throw error
         }
-        durability.noteCommit(committer.commits)
         tree.withLock { tree in apply(&tree, result) }
         return result
     }

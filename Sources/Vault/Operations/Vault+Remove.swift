@@ -164,7 +164,6 @@ extension Vault {
             do throws(Errno) {
                 guard try committer.hasFile(row) else { return }
                 try committer.transaction { () throws(Errno) in try eraseFile(row, in: committer) }
-                durability.noteCommit(committer.commits)
             } catch {
                 // An orphan costs space only; the next unlock erases it.
                 return

@@ -213,7 +213,7 @@ extension Vault {
         committer.operations.append(
             Operation(kind: .removal, subject: entry.identifier, parent: move.directory.identifier))
         plan.entrySlot = committer.freshSlot()
-        plan.identifier = .random()
+        plan.identifier = .fresh()
     }
 
     /// Inside the transaction: what the new name pointed at goes. Returns the moved file's record where

@@ -124,7 +124,8 @@ private struct NewVault: ~Copyable {
         for name in Header.names { try Header.write(name, header[name], in: connection) }
         try connection.execute("COMMIT")
         let root = RootState(RootRecord(device: device, header: header.digest))
-        let committer = try Committer(connection: connection, keys: keys, root: root)
+        let committer = try Committer(
+            connection: connection, keys: keys, root: root, journal: nil, durability: Durability(vault: path))
         let mounter = (user: geteuid(), group: getegid())
         var top = FileRecord(
             identifier: identifier, inode: 1, mode: FileType.directory | 0o700,

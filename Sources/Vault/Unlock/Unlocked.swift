@@ -33,7 +33,7 @@ struct Unlocked {
         var found: [Damage] = []
         let (connection, root) = try VaultError.translating("opening the store") { () throws(DatabaseFailure) in
             let connection = try Connection(path: file.path, readOnly: false, cacheKiB: 8192)
-            return (connection, try Unlocked.readRoot(connection, keys, &found))
+            return (connection, try Unlocked.recover(connection, file.path, keys, &found))
         }
         let scan = Scanner(path: file.path, keys: keys, mounter: mounter).scanAll()
         Unlocked.check(scan, root, header, &found)
@@ -46,10 +46,13 @@ struct Unlocked {
         if saved > root.counter, !options.tolerateDamage { throw .rolledBack(by: saved - root.counter) }
         let isReadOnly = options.readOnly || !found.isEmpty || saved > root.counter
         self.isReadOnly = isReadOnly
-        durability = Durability(vault: file.path)
+        let durability = Durability(vault: file.path)
+        self.durability = durability
         (committer, readers, checkpointer) = try VaultError.translating("opening the store") {
             () throws(DatabaseFailure) in
-            let committer = try Committer(connection: connection, keys: keys, root: root)
+            let journal = isReadOnly ? nil : Journal(vault: file.path, key: keys.journal)
+            let committer = try Committer(
+                connection: connection, keys: keys, root: root, journal: journal, durability: durability)
             if isReadOnly { committer.refusal = .readOnlyFileSystem }
             let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
             return (committer, try ReaderPool(path: file.path, keys: keys, count: 4), checkpointer)
@@ -59,8 +62,30 @@ struct Unlocked {
         milliseconds = Double(elapsed.attoseconds) / 1e15 + Double(elapsed.seconds) * 1e3
     }
 
+    /// The root row, after the operations of a process that was killed have been put into the store.
+    private static func recover(
+        _ connection: Connection, _ path: FilePath, _ keys: Keys, _ damage: inout [Damage]
+    ) throws(DatabaseFailure) -> RootState {
+        let root = try readRoot(connection, keys, &damage)
+        let isLeftOver = (try? FileDescriptor.open(Journal.path(of: path), .readOnly).close()) != nil
+        guard damage.isEmpty, isLeftOver, let journal = Journal(vault: path, key: keys.journal) else { return root }
+        let rows = try RowStatements(connection)
+        try rows.begin.run()
+        let count: Int
+        do throws(DatabaseFailure) {
+            count = unsafe try journal.replay(base: root.counter, vault: keys.vault) { (row) throws(DatabaseFailure) in
+                try unsafe rows.run(row)
+            }
+            try rows.commit.run()
+        } catch {
+            try? rows.rollback.run()
+            throw error
+        }
+        return count == 0 ? root : try readRoot(connection, keys, &damage)
+    }
+
     /// The root row, or an empty one where it does not open: then everything else is damage, too.
-    private static func readRoot(
+    static func readRoot(
         _ connection: Connection, _ keys: Keys, _ damage: inout [Damage]
     ) throws(DatabaseFailure) -> RootState {
         let statement = try connection.prepare("SELECT seal, body FROM root WHERE id = 1")

@@ -33,7 +33,7 @@ extension Vault {
             let saved = file.savedCounter()
             let header = try Vault.database { () throws(DatabaseFailure) in try Header.read(committer.connection) }
             var moved = 0
-            try committer.transaction { () throws(Errno) in
+            try committer.transactionNow { () throws(Errno) in
                 var sum = RootState(RootRecord(device: committer.root.device, header: header.digest))
                 for table in Table.allCases {
                     for (slot, seal) in try committer.seals(of: table) {
@@ -53,7 +53,6 @@ extension Vault {
                 committer.root.lastOperation = max(
                     committer.root.lastOperation, try committer.highestOperation())
             }
-            durability.noteCommit(committer.commits)
             try durability.makeDurable()
             return moved
         }

@@ -49,7 +49,6 @@ extension Vault {
                 try committer.transaction { () throws(Errno) in
                     for slot in orphans { try eraseFile(slot, in: committer) }
                 }
-                durability.noteCommit(committer.commits)
             } catch {
                 // They cost space only, and are met again the next time.
                 return

@@ -81,7 +81,7 @@ extension Vault {
     private func write(_ header: Header) throws(VaultError) {
         do throws(Errno) {
             try committer.withLock { (committer) throws(Errno) in
-                try committer.transaction { () throws(Errno) in
+                try committer.transactionNow { () throws(Errno) in
                     committer.root.header = header.digest
                     do throws(DatabaseFailure) {
                         for name in [Header.unlockWrap, Header.adminWrap] {
@@ -91,9 +91,8 @@ extension Vault {
                         throw error.errno
                     }
                 }
-                durability.noteCommit(committer.commits)
             }
-            try durability.makeDurable()
+            try makeDurable()
         } catch {
             throw .io(error, "writing the header")
         }

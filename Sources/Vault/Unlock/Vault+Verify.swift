@@ -22,6 +22,7 @@ extension Vault {
         var report = VerifyReport(rows: 0, contentBytes: 0, damage: damage)
         checkStructure(&report)
         let scan = committer.withLock { committer in
+            try? committer.commitBatch()
             let scan = Scanner(path: path, keys: keys, mounter: mounter).scanAll()
             var total = scan.files
             total.inodes = []

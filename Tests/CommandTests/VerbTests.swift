@@ -1,0 +1,150 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What the verbs print, and usage.
+@Suite struct VerbTests {
+    static let verbs = ["init", "mount", "lock", "status", "ls", "show", "verify", "passwd", "kit"]
+
+    private func object(_ result: Command.Result) throws -> [String: Any] {
+        try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any])
+    }
+
+    @Test(arguments: verbs) func helpAndUsage(_ verb: String) throws {
+        let home = try TemporaryHome()
+        defer { home.remove() }
+        let help = try home.coffer(verb, "--help").run(expecting: 0)
+        #expect(help.text.contains("coffer \(verb)") && help.errorText.isEmpty)
+        let wrong = try home.coffer(verb, "--no-such-option", "argument").run(expecting: 64)
+        #expect(wrong.text.isEmpty && wrong.errorText.contains("no-such-option"))
+    }
+
+    @Test func usageOfTheProgram() throws {
+        let home = try TemporaryHome()
+        defer { home.remove() }
+        #expect(try home.coffer("--help").run(expecting: 0).text.contains("SUBCOMMANDS"))
+        #expect(try home.coffer("--version").run(expecting: 0).text == "0.1.0\n")
+        for arguments in [["nonsense"], ["mount"], ["show"], ["mount", "a", "b"], ["init", "--kdf-memory", "x"]] {
+            try home.command(try Program.coffer(), arguments).run(expecting: 64)
+        }
+        for idle in ["0", "", "1x", "-5m", "99999999999d"] {
+            try home.coffer("mount", "--idle=\(idle)", "/tmp").run(expecting: 64)
+        }
+    }
+
+    @Test func initAgainChangesNothing() throws {
+        try TestVault.with(initialized: false) { vault in
+            let made = try object(vault.make("--json"))
+            #expect((made["vault"] as? String)?.count == 32)
+            #expect(made["path"] as? String == vault.file)
+            #expect((made["fingerprint"] as? String)?.split(separator: " ").count == 6)
+            let before = FileManager.default.contents(atPath: vault.file)
+            let result = try vault.opened("init", "--kdf-memory", "64").run(expecting: 21)
+            #expect(result.text.isEmpty)
+            #expect(FileManager.default.contents(atPath: vault.file) == before)
+            let mode = try Posix.status(vault.file).st_mode & 0o7777
+            #expect(mode & 0o077 == 0, "nobody else reads the vault")
+        }
+    }
+
+    @Test(arguments: [["--kdf-memory", "63"], ["--kdf-memory", "4097"], ["--kdf-passes", "2"], ["--kdf-passes", "11"]])
+    func kdfOutOfBounds(_ arguments: [String]) throws {
+        try TestVault.with(initialized: false) { vault in
+            let result = try vault.coffer(["init"] + arguments, input: TestVault.password).run(expecting: 13)
+            #expect(result.text.isEmpty)
+            #expect(!FileManager.default.fileExists(atPath: vault.file))
+        }
+    }
+
+    @Test(arguments: [["mount"], ["lock"], ["status"], ["ls"], ["show", "a"], ["verify"], ["passwd"], ["kit"]])
+    func noVault(_ verb: [String]) throws {
+        try TestVault.with(initialized: false) { vault in
+            let arguments = verb + (verb == ["mount"] ? [vault.directory] : [])
+            if verb == ["lock"] { return _ = try vault.coffer(arguments).run(expecting: 0) }
+            let result = try vault.coffer(arguments).run(expecting: 20)
+            #expect(result.text.isEmpty && result.errorText.contains("no vault"))
+        }
+    }
+
+    @Test(arguments: ["text", "empty", "database", "directory"]) func notAVault(_ kind: String) throws {
+        try TestVault.with(initialized: false) { vault in
+            let file = vault.home.file("thing")
+            switch kind {
+            case "text": try vault.home.write(String(repeating: "not a vault\n", count: 1000), to: "thing")
+            case "empty": try vault.home.write("", to: "thing")
+            case "directory": _ = try vault.home.directory("thing")
+            default: try vault.home.command("sqlite3", [file, "CREATE TABLE t (a); INSERT INTO t VALUES (1);"]).run(expecting: 0)
+            }
+            let before = FileManager.default.contents(atPath: file)
+            for verb in ["ls", "verify", "mount"] {
+                let arguments = [verb, "--vault", file] + (verb == "mount" ? [vault.directory] : [])
+                let result = try vault.coffer(arguments, input: TestVault.password).run(expecting: 20)
+                #expect(result.text.isEmpty, "\(verb)")
+            }
+            #expect(FileManager.default.contents(atPath: file) == before, "somebody's file is left as it is")
+        }
+    }
+
+    @Test(arguments: [true, false]) func listAndShow(mounted: Bool) throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            try FileManager.default.createDirectory(atPath: vault.path("mail"), withIntermediateDirectories: false)
+            try vault.write("s3cret\nUser: me@example.org\nurl:https://a.b\nempty:\n\nfree notes\n", to: "mail/gmail")
+            try vault.write("", to: "nothing")
+            try vault.write("x", to: "b\nad\u{1B}")
+            if !mounted { try vault.lock() }
+            func run(_ arguments: String..., code: Int32 = 0) throws -> Command.Result {
+                try vault.coffer(arguments, input: TestVault.password).run(expecting: code)
+            }
+            #expect(try run("ls").text == "b?ad?\nmail/\nnothing\n")
+            #expect(try run("ls", "/mail").text == "gmail\n")
+            let items = try JSONSerialization.jsonObject(with: Data(try run("ls", "--json", "mail").output))
+            let item = try #require((items as? [[String: Any]])?.first)
+            #expect(item["name"] as? String == "gmail" && item["isDirectory"] as? Bool == false)
+            #expect(item["size"] as? Int == 63)
+            #expect(try run("show", "mail/gmail").text.hasSuffix("free notes\n"))
+            #expect(try run("show", "/mail/gmail", "password").text == "s3cret\n")
+            #expect(try run("show", "mail/gmail", "user").text == "me@example.org\n")
+            #expect(try run("show", "mail/gmail", "URL").text == "https://a.b\n")
+            #expect(try run("show", "mail/gmail", "empty").text == "\n")
+            #expect(try run("show", "nothing").text.isEmpty)
+            for wrong in [["mail/gmail", "none"], ["none"], ["mail"], ["mail/gmail/below"]] {
+                let result = try vault.coffer(["show"] + wrong, input: TestVault.password).run(expecting: 1)
+                #expect(result.text.isEmpty && result.errorText.hasPrefix("coffer: "))
+            }
+            #expect(try run("ls", "none", code: 1).text.isEmpty)
+            if mounted { try vault.lock() }
+        }
+    }
+
+    /// What is not mounted asks for no password and tells nothing that only the key tells.
+    @Test func status() throws {
+        try TestVault.with { vault in
+            let locked = try object(vault.coffer(["status", "--json"]).run(expecting: 0))
+            #expect(locked["isMounted"] as? Bool == false)
+            #expect(locked["entries"] == nil)
+            #expect(try vault.coffer(["status"]).run(expecting: 0).text.contains("locked"))
+            try vault.mount()
+            try vault.write("x", to: "entry")
+            let open = try object(vault.coffer(["status", "--json"]).run(expecting: 0))
+            #expect(open["isMounted"] as? Bool == true)
+            #expect(open["mount"] as? String == vault.directory)
+            #expect(open["entries"] as? Int == 1)
+            #expect(open["isReadOnly"] as? Bool == false)
+            #expect(try vault.coffer(["status"]).run(expecting: 0).text.contains("unlocked at \(vault.directory)"))
+            try vault.lock()
+        }
+    }
+
+    @Test(arguments: [true, false]) func verifyIntact(mounted: Bool) throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            try vault.write(String(repeating: "content ", count: 50_000), to: "entry")
+            if !mounted { try vault.lock() }
+            let report = try object(vault.opened("verify", "--json").run(expecting: 0))
+            #expect((report["damage"] as? [Any])?.isEmpty == true)
+            #expect(report["contentBytes"] as? Int ?? 0 >= 400_000)
+            if mounted { try vault.lock() }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+public import Foundation
+
+/// A process that is nobody's child here, such as a daemon in the background.
+public final class RunningProcess: Sendable {
+    /// Its id.
+    public let identifier: pid_t
+    private let descriptor: Descriptor
+
+    /// Takes hold of a running process: its id cannot be given to another one meanwhile unnoticed
+    /// (pidfd_open(2)).
+    public init(_ identifier: pid_t) throws {
+        self.identifier = identifier
+        descriptor = try Descriptor(try LateCalls.pidfdOpen(identifier, 0), "pidfd_open \(identifier)")
+    }
+
+    /// Sends a signal.
+    public func send(_ signal: Int32) { _ = Glibc.kill(identifier, signal) }
+
+    /// Waits until it has ended.
+    ///
+    /// - Throws: ``TestFailure`` after `timeout`.
+    public func waitForEnd(timeout: Duration = .seconds(60)) throws {
+        var descriptors = [pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)]
+        poll(&descriptors, until: Deadline(after: timeout))
+        guard descriptors[0].revents != 0 else { throw TestFailure("process \(identifier) did not end in \(timeout)") }
+    }
+
+    /// A line of /proc/PID/status in KiB, such as `VmHWM` (proc(5)).
+    public static func memory(_ field: String, of identifier: pid_t) throws -> Int {
+        let text = try String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)
+        for line in text.split(separator: "\n") where line.hasPrefix("\(field):") {
+            if let number = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({ Int($0) }) {
+                return number
+            }
+        }
+        throw TestFailure("process \(identifier) has no \(field)")
+    }
+
+    /// What a file of /proc/PID holds.
+    public static func text(_ name: String, of identifier: pid_t) -> String {
+        String(decoding: FileManager.default.contents(atPath: "/proc/\(identifier)/\(name)") ?? Data(), as: UTF8.self)
+    }
+}

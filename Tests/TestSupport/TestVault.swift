@@ -1,0 +1,103 @@
+import Foundation
+
+/// A vault of a user of its own, with everything that a test needs to drive the real program on it.
+public final class TestVault: Sendable {
+    /// A good master password.
+    public static let password = "plum violet anchor 47 harbour"
+
+    /// The user's home.
+    public let home: TemporaryHome
+    /// The file with the master password.
+    public let passwordFile: String
+    /// The vault's file, at its default place.
+    public var file: String { home.file(".local/share/coffer/vault.coffer") }
+    /// Where it is mounted.
+    public let directory: String
+
+    private init(in parent: String) throws {
+        home = try TemporaryHome(in: parent)
+        passwordFile = try home.write(Self.password + "\nsecond line\n", to: "password")
+        directory = try home.directory("mount point")
+    }
+
+    /// Makes a home with a vault in it (without one where `initialized` is false), gives it to `body`, and takes
+    /// mounts and files away, whatever happens.
+    public static func with<R>(
+        in parent: String = TemporaryHome.parent, initialized: Bool = true, _ body: (TestVault) throws -> R
+    ) throws -> R {
+        let vault = try TestVault(in: parent)
+        defer { vault.home.remove() }
+        if initialized { try vault.make() }
+        return try body(vault)
+    }
+
+    /// `coffer init` at the lowest cost.
+    @discardableResult
+    public func make(_ arguments: String...) throws -> Command.Result {
+        try coffer(["init", "--kdf-memory", "64", "--password-file", passwordFile] + arguments).run(expecting: 0)
+    }
+
+    /// The program with any arguments.
+    public func coffer(_ arguments: [String], input: String = "") throws -> Command {
+        home.command(try Program.coffer(), arguments, input: input)
+    }
+
+    /// The program with the verb, the right password and more arguments.
+    public func opened(_ verb: String, _ arguments: String...) throws -> Command {
+        try coffer([verb, "--password-file", passwordFile] + arguments)
+    }
+
+    /// Mounts in the background; returns when the mount is usable.
+    public func mount(_ arguments: String...) throws {
+        try coffer(["mount", directory, "--password-file", passwordFile] + arguments).run(expecting: 0)
+    }
+
+    /// Mounts in the foreground and waits for the mount; the process is the daemon itself.
+    public func serve(_ arguments: String...) throws -> ChildProcess {
+        let before = try Mount.below(directory).map(\.identifier)
+        let process = try coffer(
+            ["mount", directory, "--foreground", "--password-file", passwordFile] + arguments
+        ).start()
+        try waitForMounts("\(directory) is mounted") { mounts in
+            process.hasEnded
+                || mounts.contains { $0.directory == directory && !before.contains($0.identifier) }
+        }
+        guard !process.hasEnded else { throw TestFailure("mount --foreground ended with \(try process.wait())") }
+        // The first answer comes when the file system is up.
+        _ = try FileManager.default.attributesOfItem(atPath: directory)
+        return process
+    }
+
+    /// `coffer lock`, which has to succeed.
+    public func lock() throws {
+        try coffer(["lock"]).run(expecting: 0)
+    }
+
+    /// Whether something is mounted for this vault.
+    public var isMounted: Bool { (try? !Mount.below(directory).isEmpty) ?? false }
+
+    /// A path in the mount.
+    public func path(_ name: String) -> String { "\(directory)/\(name)" }
+
+    /// Writes a file of the mount, in one open, write, close.
+    public func write(_ text: String, to name: String) throws {
+        try Posix.write(Array(text.utf8), to: path(name))
+    }
+
+    /// The text of a file of the mount.
+    public func read(_ name: String) throws -> String {
+        String(decoding: try Posix.read(path(name)), as: UTF8.self)
+    }
+
+    /// The process in the background that serves the mount.
+    public func daemon() throws -> RunningProcess {
+        let wanted = Data("\(directory)\0".utf8)
+        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
+            guard let identifier = pid_t(name), let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline"),
+                line.range(of: wanted) != nil, line.range(of: Data("--ready-descriptor".utf8)) != nil
+            else { continue }
+            return try RunningProcess(identifier)
+        }
+        throw TestFailure("no process serves \(directory)")
+    }
+}
