@@ -9,11 +9,11 @@ public enum MountTable {
         /// The vault's file.
         public let vault: FilePath
 
-        /// The process behind it is gone. statfs(2) always asks it; stat(2) would be answered from the kernel's
+        /// The process behind it is gone. statvfs(3) always asks it; stat(2) would be answered from the kernel's
         /// cache.
         public var isStale: Bool {
-            var space = Glibc.statfs()
-            return unsafe statfs(directory.string, &space) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)
+            var space = statvfs()
+            return unsafe statvfs(directory.string, &space) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)
         }
     }
 

@@ -101,7 +101,8 @@ import Testing
     @Test func deletedRow() throws {
         try TestVault.with { vault in
             try filled(vault)
-            let list = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            let list = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND wr = 0 "
+                + "AND name NOT LIKE 'sqlite_%'"
             let tables = try vault.home.command("sqlite3", [vault.file, list]).run(expecting: 0).text
             let original = try #require(FileManager.default.contents(atPath: vault.file))
             for table in tables.split(separator: "\n") {

@@ -13,7 +13,7 @@ import Testing
     ])
     func normalized(left: String, right: String) throws {
         let (first, second) = (try MasterPassword(left), try MasterPassword(right))
-        #expect(first.bytes.isEqual(to: second.bytes))
+        #expect(first.bytes.isEqual(to: second.bytes) == true)
         #expect(Array(left.utf8) != Array(right.utf8))
     }
 
@@ -22,7 +22,7 @@ import Testing
     ])
     func different(left: String, right: String) throws {
         let (first, second) = (try MasterPassword(left), try MasterPassword(right))
-        #expect(!first.bytes.isEqual(to: second.bytes))
+        #expect(first.bytes.isEqual(to: second.bytes) == false)
     }
 
     @Test func normalFormIsNFKC() throws {

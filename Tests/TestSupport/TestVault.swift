@@ -26,9 +26,20 @@ public final class TestVault: Sendable {
         in parent: String = TemporaryHome.parent, initialized: Bool = true, _ body: (TestVault) throws -> R
     ) throws -> R {
         let vault = try TestVault(in: parent)
-        defer { vault.home.remove() }
+        defer { vault.finish() }
         if initialized { try vault.make() }
         return try body(vault)
+    }
+
+    /// Takes the mounts away and waits for the processes behind them: they still write into the home.
+    private func finish() {
+        let left = processes(containing: home.path)
+        Mount.clear(below: home.path)
+        for process in left {
+            process.send(SIGKILL)
+            try? process.waitForEnd()
+        }
+        home.remove()
     }
 
     /// `coffer init` at the lowest cost.
@@ -91,13 +102,20 @@ public final class TestVault: Sendable {
 
     /// The process in the background that serves the mount.
     public func daemon() throws -> RunningProcess {
-        let wanted = Data("\(directory)\0".utf8)
-        for name in try FileManager.default.contentsOfDirectory(atPath: "/proc") {
-            guard let identifier = pid_t(name), let line = FileManager.default.contents(atPath: "/proc/\(name)/cmdline"),
-                line.range(of: wanted) != nil, line.range(of: Data("--ready-descriptor".utf8)) != nil
-            else { continue }
-            return try RunningProcess(identifier)
+        guard let found = processes(containing: directory).first else {
+            throw TestFailure("no process serves \(directory)")
         }
-        throw TestFailure("no process serves \(directory)")
+        return found
+    }
+
+    /// The processes in the background one of whose arguments contains `text`.
+    private func processes(containing text: String) -> [RunningProcess] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { name in
+            guard let identifier = pid_t(name) else { return nil }
+            let line = RunningProcess.text("cmdline", of: identifier)
+            guard line.contains(text), line.contains("--ready-descriptor") else { return nil }
+            return try? RunningProcess(identifier)
+        }
     }
 }

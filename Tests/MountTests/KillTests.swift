@@ -1,0 +1,143 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+/// The daemon is killed: what was closed is there afterwards, and the next mount tidies up.
+@Suite struct KillTests {
+    @Test func nextMountClearsTheStaleOne() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            try vault.write("text", to: "entry")
+            let daemon = try vault.daemon()
+            daemon.send(SIGKILL)
+            try daemon.waitForEnd()
+            #expect(try Posix.code { _ = try vault.read("entry") } == ENOTCONN)
+            try vault.mount()
+            #expect(try Mount.below(vault.directory).count == 1)
+            #expect(try vault.read("entry") == "text")
+            try vault.lock()
+            #expect(!vault.isMounted)
+        }
+    }
+
+    /// Somewhere else than before: the dead mount goes too.
+    @Test func staleMountElsewhereAndLock() throws {
+        try TestVault.with { vault in
+            for _ in 0..<2 {
+                try vault.mount()
+                let daemon = try vault.daemon()
+                daemon.send(SIGKILL)
+                try daemon.waitForEnd()
+                try vault.lock()
+                #expect(!vault.isMounted)
+            }
+            try vault.mount()
+            let daemon = try vault.daemon()
+            daemon.send(SIGKILL)
+            try daemon.waitForEnd()
+            try vault.coffer(["ls", "--password-file", vault.passwordFile]).run(expecting: 0)
+            let other = try vault.home.directory("other")
+            try vault.coffer(["mount", other, "--password-file", vault.passwordFile]).run(expecting: 0)
+            #expect(!vault.isMounted)
+            try vault.lock()
+        }
+    }
+
+    /// What one writer did and knows to be done. Index of file -> the last content whose close() returned.
+    private final class Ledger: Sendable {
+        struct State {
+            /// The last call that returned.
+            var done: [String: String?] = [:]
+            /// The call under way: its effect may be there or not.
+            var pending: [String: String?] = [:]
+        }
+        let state = Mutex(State())
+
+        func perform(_ name: String, _ content: String?, _ call: () throws -> Void) throws {
+            state.withLock { $0.pending[name] = .some(content) }
+            try call()
+            state.withLock {
+                $0.done[name] = .some(content)
+                $0.pending[name] = nil
+            }
+        }
+    }
+
+    /// Every kind of operation at full speed until the daemon is gone.
+    private static func work(_ vault: TestVault, _ ledger: Ledger, writer: Int, round: Int) {
+        var step = 0
+        do {
+            while true {
+                step += 1
+                let name = "w\(writer) \(step % 17)"
+                let text = String(repeating: "writer \(writer) round \(round) step \(step)\n", count: 1 + step % 5 * 40)
+                switch step % 4 {
+                case 0:
+                    try ledger.perform(name, nil) {
+                        if unsafe unlink(vault.path(name)) != 0, errno != ENOENT { throw SystemFailure("unlink") }
+                    }
+                case 1:
+                    let scratch = vault.path("w\(writer) scratch")
+                    try Posix.write(Array(text.utf8), to: scratch)
+                    try ledger.perform(name, text) {
+                        try Posix.check(unsafe rename(scratch, vault.path(name)), "rename")
+                    }
+                default: try ledger.perform(name, text) { try vault.write(text, to: name) }
+                }
+            }
+        } catch {}
+    }
+
+    /// A kill at a random moment of a write leaves the old content, a part of the new one, or the new one.
+    @Test func underLoad() throws {
+        let rounds = Program.long ? 200 : 20
+        var random = SystemRandomNumberGenerator()
+        try TestVault.with { vault in
+            let ledgers = [Ledger(), Ledger()]
+            for round in 0..<rounds {
+                let daemon = try vault.serve()
+                try check(vault, ledgers, "round \(round)")
+                let group = DispatchGroup()
+                for (writer, ledger) in ledgers.enumerated() {
+                    DispatchQueue.global().async(group: group) {
+                        Self.work(vault, ledger, writer: writer, round: round)
+                    }
+                }
+                // Killed by work done, not by time: after a random number of the writers' operations.
+                let wanted = Int.random(in: 1...120, using: &random)
+                let watch = try vault.home.command(
+                    "sh", ["-c", "i=0; while [ $i -lt \(wanted) ] && stat \"$1\" >/dev/null 2>&1; do i=$((i+1)); done", "sh", vault.directory])
+                try watch.run()
+                daemon.send(SIGKILL)
+                try daemon.wait()
+                #expect(group.wait(timeout: .now() + 60) == .success, "writers get an error and end")
+            }
+            _ = try vault.serve()
+            try check(vault, ledgers, "the end")
+            try vault.lock()
+            try vault.opened("verify").run(expecting: 0)
+        }
+    }
+
+    private func check(_ vault: TestVault, _ ledgers: [Ledger], _ place: String) throws {
+        for ledger in ledgers {
+            let (done, pending) = ledger.state.withLock { ($0.done, $0.pending) }
+            for (name, content) in done {
+                let found = try? vault.read(name)
+                if let under = pending[name] {
+                    // A write in flight: the file may be gone, empty, or hold a part of what was written.
+                    let isOld = found == content
+                    let isNew = found == under || (under.map { new in found.map { new.hasPrefix($0) } ?? false } ?? false)
+                    #expect(isOld || isNew, "\(place): \(name) holds what nobody wrote")
+                } else {
+                    #expect(found == content, "\(place): \(name) is not as its last close left it")
+                }
+                ledger.state.withLock {
+                    $0.done[name] = .some(found)
+                    $0.pending[name] = nil
+                }
+            }
+        }
+    }
+}
