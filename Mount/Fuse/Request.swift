@@ -7,32 +7,37 @@ internal import SystemPackage
 @safe
 struct Request: ~Copyable {
     private let handle: fuse_req_t
+    let device: Device
 
-    init(_ handle: fuse_req_t?) {
-        // libfuse never calls back without a request.
-        guard let handle = unsafe handle else { preconditionFailure("no request") }
+    /// - Parameter handle: libfuse never calls back without one.
+    init(_ handle: fuse_req_t!) {
         unsafe self.handle = handle
+        device = unsafe Device(userData: fuse_req_userdata(handle))
     }
 
     deinit {
         unsafe fuse_reply_err(handle, EIO)
     }
 
-    var fileSystem: any FileSystem {
-        // Set by Session, which outlives its loop.
-        unsafe Unmanaged<FileSystemBox>.fromOpaque(fuse_req_userdata(handle)).takeUnretainedValue().fileSystem
-    }
+    var fileSystem: any FileSystem { device.box.fileSystem }
 
     var caller: Caller {
         let context = unsafe fuse_req_ctx(handle).pointee
-        return Caller(user: context.uid, group: context.gid, process: context.pid)
+        return Caller(user: context.uid, group: context.gid, process: context.pid, umask: context.umask)
     }
 
     // MARK: Replies
 
-    /// 0, or the errno.
-    consuming func reply(error: Int32) {
-        unsafe fuse_reply_err(handle, error)
+    consuming func succeed() {
+        unsafe fuse_reply_err(handle, 0)
+        discard self
+    }
+
+    /// The kernel takes 1 to 511; with another number it would leave the program waiting
+    /// (fuse_dev_do_write in fs/fuse/dev.c).
+    consuming func fail(_ error: Errno) {
+        let number = error.rawValue
+        unsafe fuse_reply_err(handle, (1..<512).contains(number) ? number : EIO)
         discard self
     }
 
@@ -42,37 +47,35 @@ struct Request: ~Copyable {
         discard self
     }
 
+    /// Where the kernel does not take it, the reference does not count.
     consuming func reply(_ entry: Entry) {
         var native = entry.native
-        unsafe fuse_reply_entry(handle, &native)
+        if unsafe fuse_reply_entry(handle, &native) != 0 { fileSystem.forget(entry.node, count: 1) }
         discard self
     }
 
-    consuming func reply(_ attributes: FileStatus, timeout: Double) {
+    consuming func reply(_ attributes: FileStatus) {
         var native = attributes.native
-        unsafe fuse_reply_attr(handle, &native, timeout)
+        unsafe fuse_reply_attr(handle, &native, attributes.timeout)
         discard self
     }
 
+    /// Straight from where they lie to the kernel.
     consuming func reply(_ bytes: RawSpan) {
         unsafe bytes.withUnsafeBytes { buffer in
-            _ = unsafe fuse_reply_buf(handle, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
+            _ = unsafe fuse_reply_buf(
+                handle, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
         }
         discard self
     }
 
-    /// A symbolic link's target: the NUL at its end is ours.
-    consuming func reply(link: [UInt8]) {
-        unsafe (link + [0]).withUnsafeBytes { buffer in
-            if let base = buffer.baseAddress {
-                _ = unsafe fuse_reply_readlink(handle, base.assumingMemoryBound(to: CChar.self))
-            }
-        }
+    consuming func reply(_ filler: DirectoryFiller) {
+        unsafe fuse_reply_buf(handle, filler.buffer, filler.used)
         discard self
     }
 
     consuming func reply(written count: Int) {
-        unsafe fuse_reply_write(handle, count)
+        unsafe fuse_reply_write(handle, max(0, count))
         discard self
     }
 
@@ -86,129 +89,28 @@ struct Request: ~Copyable {
         discard self
     }
 
-    /// Where the program has gone meanwhile, nobody will release what was opened: `undo` does.
-    consuming func reply(_ open: OpenReply, _ info: UnsafeMutablePointer<fuse_file_info>?, undo: () -> Void) {
-        unsafe info?.take(open)
-        if unsafe fuse_reply_open(handle, info) == -ENOENT { undo() }
-        discard self
-    }
-
-    consuming func reply(
-        _ entry: Entry, _ open: OpenReply, _ info: UnsafeMutablePointer<fuse_file_info>?, undo: () -> Void
-    ) {
-        unsafe info?.take(open)
-        var native = entry.native
-        if unsafe fuse_reply_create(handle, &native, info) == -ENOENT { undo() }
-        discard self
-    }
-
     consuming func reply(_ statistics: Statistics) {
-        var native = statvfs()
-        native.f_bsize = UInt(statistics.blockSize)
-        native.f_frsize = UInt(statistics.blockSize)
-        native.f_blocks = UInt(statistics.blocks)
-        native.f_bfree = UInt(statistics.freeBlocks)
-        native.f_bavail = UInt(statistics.freeBlocks)
-        native.f_files = UInt(statistics.files)
-        native.f_ffree = UInt(statistics.freeFiles)
-        native.f_favail = UInt(statistics.freeFiles)
-        native.f_namemax = UInt(statistics.nameLength)
+        var native = statistics.native
         unsafe fuse_reply_statfs(handle, &native)
         discard self
     }
 
-    // MARK: Calling
-
-    /// Calls the file system and answers 0 or the errno.
-    consuming func run(_ body: (any FileSystem) throws(Errno) -> Void) {
-        do throws(Errno) {
-            try body(fileSystem)
-            reply(error: 0)
-        } catch {
-            reply(error: error.rawValue)
-        }
-    }
-
-    consuming func entry(_ body: (any FileSystem, Caller) throws(Errno) -> Entry) {
-        do throws(Errno) { reply(try body(fileSystem, caller)) } catch { reply(error: error.rawValue) }
-    }
-
-    consuming func attributes(_ body: (any FileSystem) throws(Errno) -> FileStatus) {
-        do throws(Errno) {
-            reply(try body(fileSystem), timeout: Timeouts.attributes)
-        } catch {
-            reply(error: error.rawValue)
-        }
-    }
-
-    /// How bytes are to be answered.
-    enum ByteReply {
-        case data
-        case link
-        /// For a caller with so much room, who asks for the length with 0.
-        case sized(Int)
-    }
-
-    private consuming func reply(_ bytes: RawSpan, as form: ByteReply) {
-        switch form {
-        case .data: reply(bytes)
-        case .link: reply(link: bytes.array)
-        case .sized(0): reply(size: bytes.byteCount)
-        case .sized(let room): if bytes.byteCount > room { reply(error: ERANGE) } else { reply(bytes) }
-        }
-    }
-
-    /// For an operation that hands out bytes: the first ones are the reply.
-    consuming func bytes(
-        as form: ByteReply = .data,
-        _ body: (any FileSystem, (RawSpan) -> Void) throws(Errno) -> Void
+    /// Where the kernel does not take it, nobody will release what was opened: `undo` does.
+    consuming func reply(
+        _ open: OpenReply, _ info: UnsafeMutablePointer<fuse_file_info>?, undo: () -> Void
     ) {
-        let fileSystem = fileSystem
-        var pending: Request? = self
-        do throws(Errno) {
-            try body(fileSystem) { bytes in
-                if let request = pending.take() { request.reply(bytes, as: form) }
-            }
-            if let request = pending.take() { request.reply(RawSpan(), as: form) }
-        } catch {
-            if let request = pending.take() { request.reply(error: error.rawValue) }
-        }
+        open.write(to: info)
+        if unsafe fuse_reply_open(handle, info) != 0 { undo() }
+        discard self
     }
 
-    /// For readdir: a filler of the size that the kernel asked for.
-    consuming func directory(
-        size: Int, isPlus: Bool, _ body: (any FileSystem, DirectoryFiller) throws(Errno) -> Void
+    consuming func reply(
+        _ entry: Entry, _ open: OpenReply, _ info: UnsafeMutablePointer<fuse_file_info>?,
+        undo: () -> Void
     ) {
-        let filler = unsafe DirectoryFiller(request: handle, size: size, isPlus: isPlus)
-        do throws(Errno) {
-            try body(fileSystem, filler)
-            unsafe fuse_reply_buf(handle, filler.buffer, filler.used)
-            discard self
-        } catch {
-            reply(error: error.rawValue)
-        }
-    }
-}
-
-/// How long the kernel keeps what it was told, in seconds. We are the only writer, and tell of each change
-/// that does not come through the mount.
-public enum Timeouts {
-    public static let attributes: Double = 86400
-    public static let entries: Double = 86400
-}
-
-/// What the session's user data points at.
-final class FileSystemBox: Sendable {
-    let fileSystem: any FileSystem
-    init(_ fileSystem: any FileSystem) { self.fileSystem = fileSystem }
-}
-
-extension UnsafeMutablePointer<fuse_file_info> {
-    fileprivate func take(_ reply: OpenReply) {
-        unsafe pointee.fh = reply.handle.rawValue
-        unsafe pointee.keep_cache = reply.keepsCache ? 1 : 0
-        unsafe pointee.direct_io = reply.isDirect ? 1 : 0
-        unsafe pointee.noflush = reply.needsNoFlush ? 1 : 0
-        unsafe pointee.cache_readdir = reply.cachesDirectory ? 1 : 0
+        open.write(to: info)
+        var native = entry.native
+        if unsafe fuse_reply_create(handle, &native, info) != 0 { undo() }
+        discard self
     }
 }

@@ -5,86 +5,145 @@ public import SystemPackage
 
 /// One mounted file system: libfuse's session, its threads, and messages to the kernel.
 ///
-/// `@unchecked Sendable`: libfuse's session may be used from any thread; what is ours is set once.
+///     let session = try Session(fileSystem: fileSystem, options: ["subtype=coffer"])
+///     try session.mount(at: directory)
+///     session.run()      // until it is unmounted, by us or somebody else, or exit() is called
+///     session.unmount()
+///
+/// `@unchecked Sendable`: libfuse's session may be used from any thread; what is ours stands in a lock or is
+/// set once.
 @safe
 public final class Session: @unchecked Sendable {
+    /// The threads that answer.
+    public struct Workers: Sendable {
+        /// How many there are at most; they start when all others are at work, and stay.
+        public var maximum: UInt32 = 10
+        /// Each has a queue to the kernel of its own for what it has begun (FUSE_DEV_IOC_CLONE).
+        public var ownChannels = false
+
+        public init() {}
+    }
+
     private let box: FileSystemBox
-    private let session: OpaquePointer
-    private let isMounted = Mutex(false)
+    private let device: Device
+    let session: OpaquePointer
+    private let workers: Workers
+    private let state = Mutex(State())
+
+    private struct State {
+        /// Where it is mounted, until ``unmount()``.
+        var directory: String?
+        var isRunning = false
+        /// Unmounted while it ran: the loop closes the device behind itself.
+        var isDetached = false
+    }
 
     /// - Parameters:
     ///   - options: for `-o`: mount options, `fsname=` and `subtype=`.
-    ///   - debug: libfuse prints every request to standard error.
-    /// - Throws: EINVAL where libfuse does not take an option.
-    public init(fileSystem: any FileSystem, options: [String], debug: Bool = false) throws(Errno) {
+    ///   - debug: libfuse prints every request to standard error, with no contents but with the names.
+    /// - Throws: EINVAL where libfuse does not take an option; it has said so on standard error.
+    public init(
+        fileSystem: any FileSystem, options: [String], debug: Bool = false, workers: Workers = Workers()
+    ) throws(Errno) {
         box = FileSystemBox(fileSystem)
-        var words = ["coffer"] + options.flatMap { ["-o", $0] } + (debug ? ["-d"] : [])
-        words.append("-o")
-        words.append("max_read=1048576")
-        var arguments = unsafe words.map { unsafe strdup($0) }
-        unsafe arguments.append(nil)
-        defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
-        var operations = Operations.table()
-        let userData = unsafe Unmanaged.passUnretained(box).toOpaque()
-        let made = unsafe arguments.withUnsafeMutableBufferPointer { buffer in
-            var list = unsafe fuse_args(argc: Int32(words.count), argv: buffer.baseAddress, allocated: 0)
-            defer { unsafe fuse_opt_free_args(&list) }
-            return unsafe fuse_session_new(&list, &operations, MemoryLayout<fuse_lowlevel_ops>.size, userData)
+        device = Device(calling: box, wanted: Connection.wantedBits)
+        self.workers = workers
+        let options = options.flatMap { ["-o", $0] } + (debug ? ["-d"] : [])
+        var words = unsafe (["coffer"] + options).map { unsafe strdup($0) }
+        unsafe words.append(nil)
+        defer { unsafe words.forEach { unsafe free($0) } }
+        var table = Operations.table()
+        let userData = unsafe device.userData
+        let made = unsafe words.withUnsafeMutableBufferPointer { buffer in
+            var arguments = unsafe fuse_args(
+                argc: Int32(buffer.count - 1), argv: buffer.baseAddress, allocated: 0)
+            defer { unsafe fuse_opt_free_args(&arguments) }
+            return unsafe fuse_session_new(
+                &arguments, &table, MemoryLayout<fuse_lowlevel_ops>.size, userData)
         }
-        guard let made = unsafe made else { throw .invalidArgument }
-        unsafe session = made
+        guard let made = unsafe made else {
+            device.deallocate()
+            throw .invalidArgument
+        }
+        unsafe session = unsafe made
     }
 
     deinit {
         unmount()
         unsafe fuse_session_destroy(session)
+        device.deallocate()
     }
+
+    /// What was agreed with the kernel; empty before it has begun to talk.
+    public var agreed: ConnectionFlags { device.agreed }
 
     /// Mounts on `directory`; for other users than root through the set-user-id helper fusermount3.
+    ///
+    /// - Throws: what realpath(3) says of the directory, else EPERM; libfuse has said why on standard error.
     public func mount(at directory: FilePath) throws(Errno) {
-        guard unsafe fuse_session_mount(session, directory.string) == 0 else { throw .notPermitted }
-        isMounted.withLock { $0 = true }
+        // Absolute, because a daemon changes its working directory, and unmounts later.
+        guard let resolved = unsafe realpath(directory.string, nil) else {
+            throw Errno(rawValue: errno)
+        }
+        defer { unsafe free(resolved) }
+        guard unsafe fuse_session_mount(session, resolved) == 0 else { throw .notPermitted }
+        let path = unsafe String(cString: resolved)
+        state.withLock { $0.directory = path }
+        guard unsafe device.attach(to: session) else { throw .noMemory }
     }
 
-    /// Answers requests on several threads until the file system is unmounted.
-    public func run() {
+    /// Answers requests on several threads until the file system is unmounted or ``exit()`` is called.
+    ///
+    /// - Returns: what went wrong with the device, if something did.
+    @discardableResult
+    public func run() -> Errno? {
+        state.withLock { $0.isRunning = true }
         let config = unsafe fuse_loop_cfg_create()
-        unsafe fuse_loop_cfg_set_clone_fd(config, 0)
-        unsafe fuse_loop_cfg_set_max_threads(config, 10)
-        unsafe fuse_loop_cfg_set_idle_threads(config, 10)
-        _ = unsafe coffer_fuse_session_loop_mt(session, config)
+        unsafe fuse_loop_cfg_set_clone_fd(config, workers.ownChannels ? 1 : 0)
+        unsafe fuse_loop_cfg_set_max_threads(config, workers.maximum)
+        unsafe fuse_loop_cfg_set_idle_threads(config, workers.maximum)
+        let status = unsafe coffer_fuse_session_loop_mt(session, config)
         unsafe fuse_loop_cfg_destroy(config)
+        let isDetached = state.withLock { state in
+            state.isRunning = false
+            return state.isDetached
+        }
+        if isDetached { closeDevice() }
+        return status < 0 ? Errno(rawValue: -status) : nil
     }
 
-    /// Ends ``run()``; the threads that wait for the kernel return when the file system is unmounted.
+    /// Ends ``run()``, from any thread: threads that are at work finish, those that wait are woken.
+    ///
+    /// libfuse's own function only sets a flag that a thread looks at after its next request. So there has to
+    /// be one: an answer to FUSE_NOTIFY_RETRIEVE, for nothing of the root directory, which is always there.
     public func exit() {
         unsafe fuse_session_exit(session)
+        _ = unsafe fuse_lowlevel_notify_retrieve(session, NodeID.root.rawValue, 0, 0, nil)
     }
 
-    /// Takes the mount away, lazily: programs that are in it get errors.
+    /// Takes the mount away, lazily: programs that are in it get errors. Ends ``run()`` too.
     public func unmount() {
-        let wasMounted = isMounted.withLock { mounted in
-            defer { mounted = false }
-            return mounted
+        let (directory, isRunning) = state.withLock { state in
+            defer { state.directory = nil }
+            if state.directory != nil { state.isDetached = state.isRunning }
+            return (state.directory, state.isRunning)
         }
-        if wasMounted { unsafe fuse_session_unmount(session) }
+        guard let directory else { return }
+        if isRunning {
+            // libfuse's function closes the device first, under the hands of the threads that read from it.
+            Detaching.detach(directory)
+            exit()
+        } else {
+            unsafe fuse_session_unmount(session)
+        }
     }
 
-    // MARK: Messages to the kernel, from one thread that holds no lock
-
-    /// The kernel drops the attributes of a node and its pages from `offset` on; an offset below 0 drops
-    /// attributes only, a length of 0 means to the end.
-    public func invalidate(_ node: NodeID, offset: Int64 = 0, length: Int64 = 0) {
-        _ = unsafe fuse_lowlevel_notify_inval_inode(session, node.rawValue, off_t(offset), off_t(length))
-    }
-
-    /// The kernel forgets a name.
-    public func invalidate(_ name: [UInt8], in parent: NodeID) {
-        unsafe name.withUnsafeBytes { bytes in
-            if let base = bytes.baseAddress {
-                _ = unsafe fuse_lowlevel_notify_inval_entry(
-                    session, parent.rawValue, base.assumingMemoryBound(to: CChar.self), bytes.count)
-            }
-        }
+    /// Nobody reads requests any more: a descriptor that a program still has gets ENOTCONN instead of waiting.
+    /// The number of ours stays taken, since libfuse closes it.
+    private func closeDevice() {
+        let null = unsafe Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
+        guard null >= 0 else { return }
+        dup2(null, unsafe fuse_session_fd(session))
+        close(null)
     }
 }

@@ -60,8 +60,7 @@ final class Controls: Sendable {
     func attributes(of node: NodeID) -> FileStatus? {
         guard Controls.contains(node) else { return nil }
         let isDirectory = node.rawValue == Controls.first
-        let isWritten = node.rawValue == Controls.first + File.lock.rawValue
-        let mode = isDirectory ? FileType.directory | 0o500 : FileType.regular | (isWritten ? 0o200 : 0o400)
+        let mode = isDirectory ? FileType.directory | 0o500 : FileType.regular | 0o400
         let time = Time(seconds: 0, nanoseconds: 0)
         return FileStatus(
             inode: node.rawValue, mode: mode, links: isDirectory ? 2 : 1, owner: owner.user, group: owner.group,
@@ -92,6 +91,7 @@ final class Controls: Sendable {
     func read(
         _ node: NodeID, handle: Handle, offset: UInt64, count: Int, _ body: (RawSpan) -> Void
     ) throws(Errno) {
+        if node.rawValue == Controls.first + File.lock.rawValue { actions.withLock { $0 }?.lock() }
         let text = answers.withLock { $0.texts[handle.rawValue] ?? [] }
         guard offset < UInt64(text.count) else { return }
         let end = min(text.count, Int(offset) + count)
@@ -99,9 +99,7 @@ final class Controls: Sendable {
     }
 
     func write(_ node: NodeID, handle: Handle, _ bytes: RawSpan) throws(Errno) -> Int {
-        guard node.rawValue == Controls.first + File.lock.rawValue else { throw .notPermitted }
-        actions.withLock { $0 }?.lock()
-        return bytes.byteCount
+        throw .notPermitted
     }
 
     func release(_ handle: Handle) {

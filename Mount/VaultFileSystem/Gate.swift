@@ -1,4 +1,4 @@
-internal import Glibc
+internal import Dispatch
 internal import Synchronization
 
 /// Counts the operations that are under way, and closes behind them: the first step of locking. One atomic
@@ -6,6 +6,8 @@ internal import Synchronization
 final class Gate: Sendable {
     private static let closed = 1 << 40
     private let state = Atomic<Int>(0)
+    /// Signalled when the last one leaves behind the closed gate.
+    private let drained = DispatchSemaphore(value: 0)
     /// When the last operation came, in nanoseconds of a clock that counts suspend.
     private let lastUse = Atomic<Int64>(Gate.now())
 
@@ -18,13 +20,14 @@ final class Gate: Sendable {
     }
 
     func leave() {
-        state.wrappingSubtract(1, ordering: .releasing)
+        let left = state.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue
+        if left == Gate.closed { drained.signal() }
     }
 
     /// Lets nobody in any more, and returns when all have left.
     func close() {
         state.bitwiseOr(Gate.closed, ordering: .acquiringAndReleasing)
-        while state.load(ordering: .acquiring) & (Gate.closed - 1) != 0 { usleep(200) }
+        while state.load(ordering: .acquiring) & (Gate.closed - 1) != 0 { drained.wait() }
     }
 
     var isClosed: Bool { state.load(ordering: .acquiring) & Gate.closed != 0 }

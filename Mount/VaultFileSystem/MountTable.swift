@@ -61,7 +61,7 @@ public enum MountTable {
         } else {
             var process = pid_t()
             var words = unsafe (["fusermount3", "-u", "-z", mount.directory.string] as [String]).map { unsafe strdup($0) } + [nil]
-            defer { for unsafe word in unsafe words { unsafe free(word) } }
+            defer { unsafe words.forEach { unsafe free($0) } }
             guard unsafe posix_spawnp(&process, "fusermount3", nil, nil, &words, environ) == 0 else { return }
             var status: Int32 = 0
             while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
@@ -87,8 +87,9 @@ extension MountTable.Mount {
     public func lock() throws(MountError) {
         if isStale { return MountTable.clearStale(self) }
         do {
-            let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .writeOnly)
-            try file.closeAfter { _ = try file.writeAll("lock\n".utf8) }
+            // Reading it locks: a write would be refused by a read-only mount.
+            let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .readOnly)
+            _ = try file.closeAfter { try file.readAll() }
         } catch Errno.permissionDenied {
             throw .notYours(directory)
         } catch {
@@ -106,7 +107,8 @@ extension MountTable.Mount {
         for _ in 0..<6000 {
             let isMounted = MountTable.mounts().contains(self)
             if !isMounted, flock(file.rawValue, LOCK_SH | LOCK_NB) == 0 { return }
-            usleep(5000)
+            // flock(2) cannot wait for a bounded time, and a process's end is no event of a file.
+            _ = poll(nil, 0, 5)
         }
     }
 

@@ -13,7 +13,9 @@ enum Background {
     static func start(_ password: borrowing SecretBytes) throws {
         var arguments = ["/proc/self/exe"] + CommandLine.arguments.dropFirst()
         arguments.removePasswordOptions()
-        arguments += ["--foreground", "--ready-descriptor", "\(readyNumber)"]
+        // Behind the verb, so that a `--` of the user's keeps its meaning.
+        let verb = arguments.firstIndex(of: "mount") ?? arguments.endIndex - 1
+        arguments.insert(contentsOf: ["--foreground", "--ready-descriptor", "\(readyNumber)"], at: verb + 1)
         let child = try Subprocess.start(arguments, name: CommandLine.arguments.first, ready: readyNumber)
         defer { child.close() }
         _ = password.withBytes { Console.writeBytes($0, to: child.input) }
@@ -47,7 +49,11 @@ extension [String] {
     fileprivate mutating func removePasswordOptions() {
         var kept: [String] = []
         var skips = false
-        for argument in self {
+        for (index, argument) in enumerated() {
+            if argument == "--" {
+                kept += self[index...]
+                break
+            }
             if skips {
                 skips = false
             } else if argument == "--password-file" || argument == "--password-command" {

@@ -16,7 +16,7 @@ struct Lock: ParsableCommand {
     func run() throws {
         let mount: MountTable.Mount
         if let directory {
-            let path = Directories.resolved(Directories.absolute(directory))
+            let path = Directories.resolvedMountPoint(directory)
             guard let found = MountTable.mounts().first(where: { $0.directory == path }) else {
                 throw Failure(.mountPointUnusable, "No vault is mounted at \(path).")
             }

@@ -40,7 +40,7 @@ struct Mount: ParsableCommand {
     var readyDescriptor: Int32?
 
     func run() throws {
-        let target = Directories.absolute(directory)
+        let target = Directories.resolvedMountPoint(directory)
         let mountOptions = try parsedOptions(target)
         try vault.requireFile()
         do throws(MountError) {

@@ -54,10 +54,11 @@ struct Show: ParsableCommand {
         try vault.withVault(password, readOnly: true) { opened in
             do throws(Errno) {
                 let node = try opened.node(at: Entry.relative(path))
+                let attributes = try opened.attributes(of: node)
+                guard attributes.mode & FileType.mask == FileType.regular else { throw Errno.isDirectory }
                 try opened.opened(node, writing: false, truncate: false)
                 defer { opened.closed(node, writing: false) }
-                let size = Int(try opened.attributes(of: node).size)
-                try opened.read(node, offset: 0, count: size) { bytes.append($0) }
+                try opened.read(node, offset: 0, count: Int(clamping: attributes.size)) { bytes.append($0) }
             } catch {
                 throw Failure(.otherError, "\(path): \(error).")
             }

@@ -37,7 +37,7 @@ struct Subprocess {
         if feeds { unsafe posix_spawnattr_setflags(&attributes, 0x80) }
         var process = pid_t()
         var words = unsafe ([name ?? arguments[0]] + arguments.dropFirst()).map { unsafe strdup($0) } + [nil]
-        defer { for unsafe word in unsafe words { unsafe free(word) } }
+        defer { unsafe words.forEach { unsafe free($0) } }
         let failed = unsafe posix_spawn(&process, arguments[0], &actions, &attributes, &words, environ)
         Glibc.close(output.write)
         if feeds { Glibc.close(input.read) }

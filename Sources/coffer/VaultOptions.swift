@@ -89,6 +89,15 @@ enum Directories {
             : FilePath(FileManager.default.currentDirectoryPath).pushing(FilePath(path)).lexicallyNormalized()
     }
 
+    /// A mount point as the kernel shows it. What a killed process left there cannot be resolved itself; the folder
+    /// above it can.
+    static func resolvedMountPoint(_ path: String) -> FilePath {
+        let absolute = absolute(path)
+        let whole = resolved(absolute)
+        guard whole == absolute, let name = absolute.lastComponent else { return whole }
+        return resolved(absolute.removingLastComponent()).appending(name)
+    }
+
     /// With symbolic links followed, as the kernel shows it; the path itself where it does not exist.
     static func resolved(_ path: FilePath) -> FilePath {
         guard let real = unsafe realpath(path.string, nil) else { return path }

@@ -106,9 +106,8 @@ import Testing
                 }
                 // Killed by work done, not by time: after a random number of the writers' operations.
                 let wanted = Int.random(in: 1...120, using: &random)
-                let watch = try vault.home.command(
-                    "sh", ["-c", "i=0; while [ $i -lt \(wanted) ] && stat \"$1\" >/dev/null 2>&1; do i=$((i+1)); done", "sh", vault.directory])
-                try watch.run()
+                let script = "i=0; while [ $i -lt \(wanted) ] && stat \"$1\" >&2; do i=$((i+1)); done"
+                try vault.home.command("sh", ["-c", script, "sh", vault.directory]).run(expecting: 0)
                 daemon.send(SIGKILL)
                 try daemon.wait()
                 #expect(group.wait(timeout: .now() + 60) == .success, "writers get an error and end")

@@ -90,7 +90,8 @@ import Testing
             let expected: WrapError =
                 switch offset {
                 case 4: .unsupportedVersion(0x81)
-                case 8..<16: .parametersOutOfBounds(try Wrap.parameters(of: changed.raw))
+                // 64 MiB more are within the bounds, and not what was committed to.
+                case 8..<16 where offset != 12: .parametersOutOfBounds(try Wrap.parameters(of: changed.raw))
                 default: .wrongPassword
                 }
             #expect(throws: expected, "byte \(offset)") { try open(changed, password) }

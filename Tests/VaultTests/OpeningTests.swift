@@ -166,7 +166,8 @@ import Vault
         let fixture = try Fixture()
         let vault = try fixture.create()
         try vault.save("a", "b")
-        let (old, new) = (try MasterPassword(Fixture.password), try MasterPassword("the new one"))
+        let old = try MasterPassword(Fixture.password)
+        let new = try MasterPassword("the new one")
         let wrong = try MasterPassword("no password")
         do throws(VaultError) {
             try vault.changePassword(from: wrong, to: new)
@@ -191,7 +192,8 @@ import Vault
     @Test func kit() throws {
         let fixture = try Fixture()
         let vault = try fixture.create()
-        let (right, wrong) = (try MasterPassword(Fixture.password), try MasterPassword("no password"))
+        let right = try MasterPassword(Fixture.password)
+        let wrong = try MasterPassword("no password")
         let text = try vault.issueKit(password: right, email: "ann@example.org", parameters: .floor)
         let kit = try #require(Kit(text: text))
         #expect(kit.vault == vault.identifier.pair)

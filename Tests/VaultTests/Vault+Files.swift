@@ -73,7 +73,7 @@ extension Vault {
     }
 
     func move(
-        _ name: String, in parent: Node = .root, to newName: String, in newParent: Node = .root,
+        _ name: String, in parent: Node = .root, to newName: String, into newParent: Node = .root,
         flags: RenameFlags = []
     ) throws(Errno) {
         try rename(Array(name.utf8).raw, in: parent, to: Array(newName.utf8).raw, in: newParent, flags: flags)

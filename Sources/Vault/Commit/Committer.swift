@@ -40,7 +40,7 @@ final class Committer {
     /// Reused for each row: a record is encoded and padded here…
     private var plain = PlainBuffer(capacity: 4096)
     /// …and sealed into this.
-    private var cipher = PlainBuffer(capacity: 4096)
+    var cipher = PlainBuffer(capacity: 4096)
     private var sealBytes = PlainBuffer(capacity: Seal.size)
     let rows: RowStatements
 
@@ -173,7 +173,7 @@ final class Committer {
     }
 
     /// Writes a row to the batch and to the journal.
-    private func write(_ row: Journal.Row) throws(Errno) {
+    func write(_ row: Journal.Row) throws(Errno) {
         do throws(DatabaseFailure) { try unsafe rows.run(row) } catch { throw error.errno }
         unsafe journal?.append(row)
         unsafe pending.insert(row.slot)
@@ -187,7 +187,7 @@ final class Committer {
     }
 
     /// Seals `encode`'s bytes, padded, into the reused buffer, and returns the seal.
-    private func seal(_ type: SealedType, slot: Int64, _ encode: (inout PlainBuffer) -> Void) -> Seal {
+    func seal(_ type: SealedType, slot: Int64, _ encode: (inout PlainBuffer) -> Void) -> Seal {
         plain.resize(to: 0)
         encode(&plain)
         plain.resize(to: Padding.padme(plain.count, floor: Limits.recordFloor))
@@ -201,7 +201,7 @@ final class Committer {
 
     /// Writes the sealed record that stands in the reused buffers, and counts it in the root in the
     /// place of the one with the seal `previous`.
-    private func put(
+    func put(
         _ table: Table, slot: Int64, _ seal: Seal, previous: Seal?, content: ContentColumn = unsafe .keep
     ) throws(Errno) {
         unsafe try writeSealed(table.rawValue, slot: slot, seal, isNew: previous == nil, content: content)
@@ -228,7 +228,7 @@ final class Committer {
         }
     }
 
-    private func delete(_ table: Table, slot: Int64, seal: Seal) throws(Errno) {
+    func delete(_ table: Table, slot: Int64, seal: Seal) throws(Errno) {
         let empty = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
         try unsafe write(
             Journal.Row(kind: .delete, table: table.rawValue, slot: slot, seal: empty, body: empty, content: nil))
@@ -236,7 +236,7 @@ final class Committer {
     }
 
     /// Opens a row's record, hands it to `decode` and returns its seal with what that made of it.
-    private func load<R>(
+    func load<R>(
         _ table: Table, _ type: SealedType, slot: Int64, _ decode: (RawSpan) throws(FormatError) -> R
     ) throws(Errno) -> (R, Seal) {
         let statement = rows.select[Int(table.rawValue)]
@@ -258,97 +258,6 @@ final class Committer {
         } catch {
             throw .ioError
         }
-    }
-
-    // MARK: Entries
-
-    func loadEntry(_ slot: Int64) throws(Errno) -> (EntryRecord, Seal) {
-        try load(.entry, .entry, slot: slot) { (bytes) throws(FormatError) in try EntryRecord(decoding: bytes) }
-    }
-
-    func putEntry(_ record: EntryRecord, slot: Int64, previous: Seal?) throws(Errno) {
-        let seal = seal(.entry, slot: slot) { record.encode(into: &$0) }
-        unsafe try put(.entry, slot: slot, seal, previous: previous, content: unsafe .none)
-    }
-
-    func deleteEntry(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.entry, slot: slot, seal: seal) }
-
-    // MARK: Files
-
-    func loadFile(_ slot: Int64) throws(Errno) -> (FileRecord, Seal) {
-        try load(.file, .file, slot: slot) { (bytes) throws(FormatError) in try FileRecord(decoding: bytes) }
-    }
-
-    func putFile(_ record: FileRecord, slot: Int64, previous: Seal?, content: ContentColumn) throws(Errno) {
-        let seal = seal(.file, slot: slot) { record.encode(into: &$0) }
-        unsafe try put(.file, slot: slot, seal, previous: previous, content: content)
-    }
-
-    func deleteFile(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.file, slot: slot, seal: seal) }
-
-    // MARK: Versions
-
-    func loadVersion(_ slot: Int64) throws(Errno) -> (VersionRecord, Seal) {
-        try load(.version, .version, slot: slot) { (bytes) throws(FormatError) in
-            try VersionRecord(decoding: bytes)
-        }
-    }
-
-    func putVersion(_ record: VersionRecord, slot: Int64, previous: Seal?, content: ContentColumn) throws(Errno) {
-        let seal = seal(.version, slot: slot) { record.encode(into: &$0) }
-        unsafe try put(.version, slot: slot, seal, previous: previous, content: content)
-    }
-
-    /// Gives the version the content column of a file as it stands, still sealed.
-    func copyContent(ofFile file: Int64, toVersion version: Int64) throws(Errno) {
-        let empty = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-        try unsafe withUnsafeBytes(of: file.littleEndian) { (source) throws(Errno) in
-            try unsafe write(
-                Journal.Row(
-                    kind: .copyContent, table: Table.version.rawValue, slot: version, seal: empty, body: source,
-                    content: nil))
-        }
-    }
-
-    func deleteVersion(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.version, slot: slot, seal: seal) }
-
-    func loadOperation(_ slot: Int64) throws(Errno) -> (OperationRecord, Seal) {
-        try load(.operation, .operation, slot: slot) { (bytes) throws(FormatError) in
-            try OperationRecord(decoding: bytes)
-        }
-    }
-
-    // MARK: Contents
-
-    /// Seals a content column under the file and save that `content` names.
-    func sealContent(_ bytes: UnsafeRawBufferPointer, _ content: inout ContentReference, into target: inout PlainBuffer) {
-        target.resize(to: bytes.count)
-        let data = keys.contentData(content)
-        let seal = unsafe target.withUnsafeMutableBytes { unsafe keys.record.seal(bytes, data, into: $0) }
-        content.seal = SealBytes(seal)
-    }
-
-    /// Writes one chunk under a slot of its own and returns the slot.
-    func insertChunk(_ bytes: UnsafeRawBufferPointer, file: Identifier, index: Int) throws(Errno) -> Int64 {
-        let slot = freshSlot()
-        cipher.resize(to: bytes.count)
-        let data = keys.chunkData(file: file, slot: slot, index: index)
-        let seal = unsafe cipher.withUnsafeMutableBytes { unsafe keys.chunk.seal(bytes, data, into: $0) }
-        unsafe try put(.chunk, slot: slot, seal, previous: nil)
-        return slot
-    }
-
-    func deleteChunk(_ slot: Int64) throws(Errno) {
-        let statement = rows.chunkSeal
-        var seal: Seal?
-        do throws(DatabaseFailure) {
-            if try statement.bind(1, slot).step() { seal = unsafe RowReader.seal(statement.bytes(0)) }
-        } catch {
-            throw error.errno
-        }
-        statement.reset()
-        guard let seal else { throw .ioError }
-        try delete(.chunk, slot: slot, seal: seal)
     }
 
     // MARK: Operations and the root
@@ -406,27 +315,4 @@ enum ContentColumn {
     case none
     /// It becomes these (sealed) bytes.
     case bytes(UnsafeRawBufferPointer)
-}
-
-extension Committer {
-    /// The sealed content column of a row, seen from inside the transaction.
-    func contentColumn<R>(
-        _ table: String, _ slot: Int64, _ body: (UnsafeRawBufferPointer) throws(Errno) -> R
-    ) throws(Errno) -> R {
-        let statement = table == "file" ? rows.fileContent : rows.versionContent
-        defer { statement.reset() }
-        let found: Bool
-        do throws(DatabaseFailure) { found = try statement.bind(1, slot).step() } catch { throw error.errno }
-        guard found else { throw .ioError }
-        return try unsafe body(statement.bytes(0))
-    }
-}
-
-extension Committer {
-    /// Whether a file's row is there.
-    func hasFile(_ slot: Int64) throws(Errno) -> Bool {
-        let statement = rows.select[Int(Table.file.rawValue)]
-        defer { statement.reset() }
-        do throws(DatabaseFailure) { return try statement.bind(1, slot).step() } catch { throw error.errno }
-    }
 }

@@ -30,6 +30,11 @@ final class VaultFile: Sendable {
             throw .io(error as? Errno ?? .ioError, "opening \(path)")
         }
         descriptor = Mutex(opened)
+        var status = stat()
+        guard unsafe fstat(opened.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            try? opened.close()
+            throw .notAVault
+        }
         guard flock(opened.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             let busy = Errno(rawValue: Glibc.errno) == .wouldBlock
             try? opened.close()
@@ -90,7 +95,7 @@ final class VaultFile: Sendable {
         defer { try? descriptor.close() }
         var bytes = [UInt8](repeating: 0, count: 32)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe (try? descriptor.read(into: $0)) ?? 0 }
-        let text = String(decoding: bytes[..<count].prefix { $0 != 0x0A }, as: UTF8.self)
+        let text = String(decoding: bytes[..<count].prefix { $0 != 0x0A && $0 != 0x20 }, as: UTF8.self)
         return UInt64(text) ?? 0
     }
 

@@ -1,0 +1,55 @@
+internal import CFuse
+
+/// What the kernel and we agree on when a session starts: bits of FUSE_INIT (<linux/fuse.h>).
+public struct ConnectionFlags: OptionSet, Sendable {
+    public let rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    /// We clear set-id bits, so that the kernel does not look for capabilities before every write.
+    public static let handlesSetIDs = ConnectionFlags(rawValue: 1 << 28)
+    /// Pages stay until we invalidate them. Else the kernel drops all pages of a file when it sees another
+    /// time or length than it had.
+    public static let explicitInvalidation = ConnectionFlags(rawValue: 1 << 25)
+}
+
+/// What we ask for, each where the kernel has it, and why.
+enum Connection {
+    private static let wanted: [UInt64] = [
+        1 << 0,  // ASYNC_READ: read-ahead goes on while earlier pages are on their way
+        1 << 3,  // ATOMIC_O_TRUNC: open truncates by itself, which saves a setattr
+        1 << 5,  // BIG_WRITES: more than a page a write
+        1 << 13,  // DO_READDIRPLUS: a listing brings the attributes, so that `ls -l` asks nothing more
+        1 << 15,  // ASYNC_DIO: parts of one direct read or write run beside each other (--no-cache)
+        1 << 18,  // PARALLEL_DIROPS: lookups and listings of one directory run beside each other
+        1 << 22,  // MAX_PAGES: 256 pages a request instead of 32
+        1 << 23,  // CACHE_SYMLINKS: a target is read once; it never changes
+        ConnectionFlags.explicitInvalidation.rawValue,
+        ConnectionFlags.handlesSetIDs.rawValue,
+        1 << 30,  // INIT_EXT: there is a second word of flags, for the next ones
+        COFFER_FUSE_DIRECT_IO_ALLOW_MMAP,  // programs may share mappings of files with direct I/O (SQLite's do)
+        COFFER_FUSE_NO_EXPORT_SUPPORT,  // no open_by_handle_at(2) past the names, and no NFS
+    ]
+    // Left out with a reason:
+    // WRITEBACK_CACHE: what a program wrote would wait in the kernel, where a lock or a crash loses it.
+    // AUTO_INVAL_DATA: the opposite of EXPLICIT_INVAL_DATA, and stronger.
+    // READDIRPLUS_AUTO: listings without attributes would be followed by a lookup for each name.
+    // POSIX_ACL: changes what a mode means; DONT_MASK: goes with it; SETXATTR_EXT: has one flag, for ACLs.
+    // CREATE_SUPP_GROUP: for servers that create files under the caller's id; the kernel itself has already
+    // taken the set-group-id bit from a mode where the caller is not in the directory's group.
+    // EXPORT_SUPPORT: lookups of "." and ".." by number. POSIX_LOCKS, FLOCK_LOCKS: the kernel keeps locks.
+    // SPLICE_*: pipes instead of a copy; contents pass through the cipher anyway.
+    // NO_OPEN_SUPPORT: every open shall be seen, also by a lock.
+
+    static var wantedBits: UInt64 { wanted.reduce(0, |) }
+
+    /// The largest read and write, in bytes: 256 pages, the most that a kernel takes unless it is told
+    /// otherwise (fs.fuse.max_pages_limit).
+    static let largest: UInt32 = 1 << 20
+
+    static func negotiate(_ connection: UnsafeMutablePointer<fuse_conn_info>?) {
+        unsafe connection?.pointee.max_write = largest
+        unsafe connection?.pointee.max_readahead = largest
+        // Requests that nobody waits for; the default of 12 holds read-ahead of a few files back.
+        unsafe connection?.pointee.max_background = 64
+    }
+}

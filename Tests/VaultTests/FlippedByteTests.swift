@@ -1,0 +1,128 @@
+import Foundation
+import Format
+import Sealing
+import Synchronization
+import SystemPackage
+import Testing
+
+@testable import Vault
+
+/// A small vault with every byte of its file flipped in turn, and cut at every sector: either all is right, or
+/// something is reported; never a crash, never a wrong content.
+@Suite struct FlippedByteTests {
+    /// One byte of each kind of row: a file in its row, one in a chunk, one earlier version, a directory.
+    private struct Sample {
+        let fixture: Fixture
+        let pristine: [UInt8]
+        let wrap: [UInt8]
+        let key: AccountKey
+        static let contents = ["a": "in the row", "b": String(repeating: "in a chunk ", count: 100)]
+
+        init() throws {
+            fixture = try Fixture()
+            try fixture.fill { vault in
+                for (name, text) in Self.contents.sorted(by: { $0.key < $1.key }) { try vault.save(name, text) }
+                try vault.save("a", "in the row")
+                try vault.makeDirectory("d")
+            }
+            pristine = try fixture.bytes()
+            let locked = try LockedVault(fixture.file, .init(stateDirectory: fixture.state))
+            wrap = locked.header[Header.unlockWrap]
+            key = try locked.unwrap(MasterPassword(Fixture.password))
+        }
+
+        /// What ``Vault/open(at:password:options:)`` does; the key is derived only where the wrap is another.
+        func open() throws(VaultError) -> Vault {
+            let options = Vault.OpenOptions(readOnly: true, tolerateDamage: true, stateDirectory: fixture.state)
+            let locked = try LockedVault(fixture.file, options)
+            let password: MasterPassword
+            do { password = try MasterPassword(Fixture.password) } catch { throw .wrongPassword }
+            let key = locked.header[Header.unlockWrap] == wrap ? key : try locked.unwrap(password)
+            return Vault(
+                try Unlocked(
+                    file: locked.file, accountKey: key, header: locked.header, vault: locked.identifier,
+                    options: options, mounter: (geteuid(), getegid())))
+        }
+
+        /// Whether the damaged file was refused or complained about; wrong contents are issues.
+        func isReported(_ place: String) throws -> Bool {
+            let vault: Vault
+            do throws(VaultError) { vault = try open() } catch { return true }
+            defer { try? vault.close() }
+            var isComplete = true
+            for (name, text) in Self.contents {
+                do throws(Errno) {
+                    let read = try vault.text(name)
+                    if read != text { Issue.record("\(place): \(name) reads \(read.prefix(40))") }
+                } catch {
+                    isComplete = false
+                }
+            }
+            do throws(Errno) {
+                let node = try vault.find("a")
+                if try vault.versions(of: node) != ["in the row"] { isComplete = false }
+            } catch {
+                isComplete = false
+            }
+            let names = Set((try? vault.names()) ?? [])
+            if names != ["a", "b", "d"] { isComplete = false }
+            let isFound = try !vault.verify { _, _ in }.damage.isEmpty
+            if !isComplete, !isFound { Issue.record("\(place): something is missing and verify finds nothing") }
+            return !vault.damage.isEmpty || isFound
+        }
+    }
+
+    @Test func pristineVaultIsWhole() throws {
+        let sample = try Sample()
+        #expect(try !sample.isReported("pristine"))
+        #expect(try sample.fixture.bytes() == sample.pristine)
+    }
+
+    static let parts = 16
+
+    @Test(arguments: 0..<parts) func everyByte(part: Int) throws {
+        let sample = try Sample()
+        var reported = 0
+        let handle = try FileHandle(forUpdating: URL(fileURLWithPath: sample.fixture.file.string))
+        func put(_ byte: UInt8, at offset: Int) throws {
+            try handle.seek(toOffset: UInt64(offset))
+            try handle.write(contentsOf: [byte])
+        }
+        for offset in stride(from: part, to: sample.pristine.count, by: Self.parts) {
+            let flipped = sample.pristine[offset] ^ (UInt8(1) << UInt8((offset / Self.parts) % 8))
+            try put(flipped, at: offset)
+            if try sample.isReported("byte \(offset)") { reported += 1 }
+            try put(sample.pristine[offset], at: offset)
+        }
+        try handle.close()
+        #expect(try sample.fixture.bytes() == sample.pristine, "opening a damaged file does not change it")
+        // Most of the file is free space; the rows are found damaged.
+        #expect(reported > sample.pristine.count / Self.parts / 20, "\(reported) of \(sample.pristine.count / Self.parts)")
+    }
+
+    @Test func everyTruncation() throws {
+        let sample = try Sample()
+        for length in stride(from: 0, to: sample.pristine.count, by: 512) {
+            try sample.fixture.write(Array(sample.pristine[..<length]))
+            #expect(try sample.isReported("\(length) bytes"), "\(length) of \(sample.pristine.count) bytes")
+        }
+    }
+
+    /// Whole sectors of zeroes or of another sector, as failing disks give them.
+    @Test func everySectorLost() throws {
+        let sample = try Sample()
+        let size = sample.pristine.count
+        for start in stride(from: 0, to: size, by: 512) {
+            var bytes = sample.pristine
+            bytes.replaceSubrange(start..<(start + 512), with: [UInt8](repeating: 0, count: 512))
+            try sample.fixture.write(bytes)
+            let isSame = bytes == sample.pristine
+            #expect(try isSame || sample.isReported("zeroes at \(start)"))
+            bytes = sample.pristine
+            let other = (start + 4096) % size
+            bytes.replaceSubrange(start..<(start + 512), with: sample.pristine[other..<(other + 512)])
+            try sample.fixture.write(bytes)
+            _ = try sample.isReported("another sector at \(start)")
+        }
+    }
+}
