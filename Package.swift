@@ -55,10 +55,13 @@ let package = Package(
         layer("Vault", ["Format", "Sealing", grdb, sqlite, system]),
         layer("KitImage", ["CQRencode"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
-        layer("VaultFileSystem", path: "Mount/VaultFileSystem", ["Fuse", "Vault", "Format", "Sealing", system, logging]),
+        layer(
+            "VaultFileSystem", path: "Mount/VaultFileSystem", ["Fuse", "Vault", "Format", "Sealing", system, logging]),
         .executableTarget(
             name: "coffer",
-            dependencies: ["VaultFileSystem", "Fuse", "Vault", "Format", "Sealing", "KitImage", argumentParser, system, logging],
+            dependencies: [
+                "VaultFileSystem", "Fuse", "Vault", "Format", "Sealing", "KitImage", argumentParser, system, logging,
+            ],
             path: "Sources/coffer", swiftSettings: strict),
 
         .executableTarget(name: "Benchmark", dependencies: [], path: "Tests/Benchmark", swiftSettings: strict),

@@ -60,7 +60,10 @@ public enum MountTable {
             _ = unsafe umount2(mount.directory.string, Int32(MNT_DETACH))
         } else {
             var process = pid_t()
-            var words = unsafe (["fusermount3", "-u", "-z", mount.directory.string] as [String]).map { unsafe strdup($0) } + [nil]
+            var words =
+                unsafe (["fusermount3", "-u", "-z", mount.directory.string] as [String]).map { unsafe strdup($0) } + [
+                    nil
+                ]
             defer { unsafe words.forEach { unsafe free($0) } }
             guard unsafe posix_spawnp(&process, "fusermount3", nil, nil, &words, environ) == 0 else { return }
             var status: Int32 = 0
@@ -97,11 +100,11 @@ extension MountTable.Mount {
             guard MountTable.mounts().contains(self) else { return }
             if isStale { return MountTable.clearStale(self) }
         }
-        waitForEnd()
+        try waitForEnd()
     }
 
     /// The process lets go of the vault's file last; it is waited for as long as it has to write.
-    private func waitForEnd() {
+    private func waitForEnd() throws(MountError) {
         guard let file = try? FileDescriptor.open(vault, .readOnly, options: [.closeOnExec]) else { return }
         defer { try? file.close() }
         for _ in 0..<6000 {

@@ -44,6 +44,7 @@ final class VaultFileSystem: FileSystem {
 
     func lookup(_ name: RawSpan, in parent: NodeID) throws(Errno) -> Entry {
         if let control = controls.lookup(name, in: parent) { return control }
+        guard !Controls.contains(parent) else { throw .noSuchFileOrDirectory }
         return try pass { () throws(Errno) in
             entry(try vault.lookup(name, in: Node(parent), remember: true))
         }

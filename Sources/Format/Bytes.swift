@@ -44,7 +44,8 @@ public struct Cursor {
     public init() {}
 
     /// The next integer, least significant byte first.
-    public mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_ bytes: RawSpan, as type: T.Type = T.self) throws(FormatError)
+    public mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_ bytes: RawSpan, as type: T.Type = T.self)
+        throws(FormatError)
         -> T
     {
         let width = MemoryLayout<T>.size

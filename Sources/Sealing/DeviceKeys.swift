@@ -77,7 +77,9 @@ enum SigningSeed {
         var key = [UInt8](repeating: 0, count: 32)
         var hidden = SecretBytes(count: 64)
         unsafe seeds.withPointer { seed in
-            unsafe hidden.withMutablePointer { hidden in _ = unsafe crypto_sign_seed_keypair(&key, hidden, seed + offset) }
+            unsafe hidden.withMutablePointer { hidden in
+                _ = unsafe crypto_sign_seed_keypair(&key, hidden, seed + offset)
+            }
         }
         return key
     }

@@ -91,7 +91,7 @@ public final class Vault: Sendable {
             committer.refusal = .socketNotConnected
             committer.close(keepsJournal: isReadOnly || !isSettled)
             if !isReadOnly { try? committer.connection.checkpoint(truncate: true) }
-            file.save(counter: committer.root.counter, readOnly: isReadOnly)
+            if isSettled, failure == nil { file.save(counter: committer.root.counter, readOnly: isReadOnly) }
         }
         contents.withLock { $0.removeAll() }
         readers.close()

@@ -17,13 +17,16 @@ struct Init: ParsableCommand {
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions
 
-    @Option(name: .long, help: ArgumentHelp("Your e-mail address; joining with the kit asks for it.", valueName: "address"))
+    @Option(
+        name: .long, help: ArgumentHelp("Your e-mail address; joining with the kit asks for it.", valueName: "address"))
     var email: String?
 
     @Option(name: .long, help: ArgumentHelp("Write a kit: .png, .svg or .txt by its ending.", valueName: "file"))
     var kit: String?
 
-    @Option(name: .long, help: ArgumentHelp("Memory for deriving the key at unlock, in MiB (64 to 4096).", valueName: "MiB"))
+    @Option(
+        name: .long, help: ArgumentHelp("Memory for deriving the key at unlock, in MiB (64 to 4096).", valueName: "MiB")
+    )
     var kdfMemory: UInt32?
 
     @Option(name: .long, help: ArgumentHelp("Passes for deriving the key at unlock (3 to 10).", valueName: "N"))
@@ -53,7 +56,8 @@ struct Init: ParsableCommand {
         }
         defer { try? made.close() }
         if let kit {
-            try KitWriter.write(made, password: secret, email: email ?? "", to: kit, parameters: KDFOptions.kit(parameters))
+            try KitWriter.write(
+                made, password: secret, email: email ?? "", to: kit, parameters: KDFOptions.kit(parameters))
         }
         report(made)
         if !SecretBytes.isLockedInMemory {

@@ -7,10 +7,12 @@ internal import SystemPackage
 /// Where the master password comes from: a file, a command, the terminal, or the first line of standard
 /// input; never the command line or the environment, which other processes can read.
 struct PasswordOptions: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("Read the master password from the first line of a file.", valueName: "file"))
+    @Option(
+        name: .long, help: ArgumentHelp("Read the master password from the first line of a file.", valueName: "file"))
     var passwordFile: String?
 
-    @Option(name: .long, help: ArgumentHelp("Run a command; its first line of output is the password.", valueName: "cmd"))
+    @Option(
+        name: .long, help: ArgumentHelp("Run a command; its first line of output is the password.", valueName: "cmd"))
     var passwordCommand: String?
 
     /// Reads the password from wherever the options say.

@@ -27,7 +27,8 @@ struct VaultOptions: ParsableArguments {
         return MountTable.mounts().first { $0.vault == resolved && !$0.isStale }
     }
 
-    func open(_ password: borrowing MasterPassword, readOnly: Bool = false, tolerateDamage: Bool = false) throws -> Vault
+    func open(_ password: borrowing MasterPassword, readOnly: Bool = false, tolerateDamage: Bool = false) throws
+        -> Vault
     {
         do throws(VaultError) {
             return try Vault.open(

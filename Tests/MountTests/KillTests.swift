@@ -21,6 +21,22 @@ import Testing
         }
     }
 
+    /// The kernel answers some questions about a dead mount from its memory; that must not make it look alive.
+    @Test func staleAfterListing() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            let daemon = try vault.daemon()
+            _ = try Posix.names(vault.directory)
+            _ = try Posix.status(vault.directory)
+            daemon.send(SIGKILL)
+            try daemon.waitForEnd()
+            _ = try? Posix.status(vault.directory)
+            try vault.mount()
+            try vault.write("text", to: "entry")
+            try vault.lock()
+        }
+    }
+
     /// Somewhere else than before: the dead mount goes too.
     @Test func staleMountElsewhereAndLock() throws {
         try TestVault.with { vault in

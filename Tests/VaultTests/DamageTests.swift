@@ -71,7 +71,7 @@ import Testing
                 case .swap:
                     "CREATE TEMP TABLE t AS SELECT * FROM \(table) WHERE slot IN (\(one), \(two)); "
                         + "UPDATE \(table) SET (\(columns)) = (SELECT \(columns) FROM t WHERE t.slot = "
-                        + "\(one) + \(two) - \(table).slot) WHERE slot IN (\(one), \(two))"
+                        + "CASE \(table).slot WHEN \(one) THEN \(two) ELSE \(one) END) WHERE slot IN (\(one), \(two))"
                 case .duplicate:
                     "INSERT INTO \(table) (slot, \(columns)) SELECT 12345678, \(columns) FROM \(table) WHERE slot = \(one)"
                 case .rollBack:
@@ -166,7 +166,7 @@ import Testing
         let intact = try sample.intact(vault)
         #expect(intact.count == (table == "version" ? Self.count : Self.count - 1))
         let report = try vault.verify { _, _ in }
-        #expect(report.damage.count == 1 && report.damage[0].path?.hasPrefix("/d/") == true || report.damage[0].path?.hasPrefix("d/") == true, "\(report.damage)")
+        #expect(report.damage.count == 1 && report.damage.first?.path?.contains("d/") == true, "\(report.damage)")
         try vault.close()
     }
 
@@ -214,11 +214,12 @@ import Testing
     func headerRow(name: String, deleted: Bool) throws {
         let fixture = try Fixture()
         try fixture.fill { try $0.save("a", "text") }
+        var digits = Array(try fixture.sql("SELECT hex(value) FROM header WHERE name = '\(name)'"))
+        digits[25] = digits[25] == "0" ? "1" : "0"
         try fixture.sql(
             deleted
                 ? "DELETE FROM header WHERE name = '\(name)'"
-                : "UPDATE header SET value = CAST(substr(value, 1, 7) || x'00' || substr(value, 9) AS BLOB) "
-                    + "WHERE name = '\(name)'")
+                : "UPDATE header SET value = x'\(String(digits))' WHERE name = '\(name)'")
         switch try fixture.refusal() {
         case .damaged?: break
         // The vault's identifier is what the wrap is bound to.
@@ -236,8 +237,9 @@ import Testing
         try fixture.open().saveAndClose("a", "two")
         try fixture.keepCopy("newer")
         try fixture.restoreCopy()
-        guard case .rolledBack(let by)? = try fixture.refusal() else {
-            Issue.record("taken")
+        let refusal = try fixture.refusal()
+        guard case .rolledBack(let by)? = refusal else {
+            Issue.record("\(String(describing: refusal))")
             return
         }
         #expect(by > 0)

@@ -65,7 +65,8 @@ extension Committer {
     // MARK: Contents
 
     /// Seals a content column under the file and save that `content` names.
-    func sealContent(_ bytes: UnsafeRawBufferPointer, _ content: inout ContentReference, into target: inout PlainBuffer) {
+    func sealContent(_ bytes: UnsafeRawBufferPointer, _ content: inout ContentReference, into target: inout PlainBuffer)
+    {
         target.resize(to: bytes.count)
         let data = keys.contentData(content)
         let seal = unsafe target.withUnsafeMutableBytes { unsafe keys.record.seal(bytes, data, into: $0) }

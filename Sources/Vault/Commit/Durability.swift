@@ -18,7 +18,9 @@ final class Durability: Sendable {
     init(vault: FilePath) {
         log = try? FileDescriptor.open(FilePath(vault.string + "-wal"), .readWrite, options: [.closeOnExec])
         // The log's own directory entry has to survive, too.
-        if let directory = try? FileDescriptor.open(vault.removingLastComponent().isEmpty ? "." : vault.removingLastComponent(), .readOnly) {
+        if let directory = try? FileDescriptor.open(
+            vault.removingLastComponent().isEmpty ? "." : vault.removingLastComponent(), .readOnly)
+        {
             _ = fsync(directory.rawValue)
             try? directory.close()
         }
@@ -35,7 +37,8 @@ final class Durability: Sendable {
     /// Returns when every transaction that was committed before the call is on the disk.
     func makeDurable() throws(Errno) {
         let wanted = committed.load(ordering: .acquiring)
-        guard durable.load(ordering: .acquiring) < wanted, let log else { return }
+        guard durable.load(ordering: .acquiring) < wanted else { return }
+        guard let log else { throw .ioError }
         let failed = turn.withLock { _ -> Bool in
             if durable.load(ordering: .acquiring) >= wanted { return false }
             let covered = committed.load(ordering: .acquiring)

@@ -132,13 +132,16 @@ final class Journal {
         }
         unsafe memory.storeBytes(of: row.slot.littleEndian, toByteOffset: position + 16, as: Int64.self)
         position += Journal.rowHeader
-        for unsafe bytes in unsafe [row.seal, row.body, row.content ?? UnsafeRawBufferPointer(start: nil, count: 0)] {
-            if bytes.count > 0 {
-                unsafe UnsafeMutableRawBufferPointer(rebasing: memory[position..<(position + bytes.count)]).copyMemory(
-                    from: bytes)
-            }
-            position += bytes.count
-        }
+        unsafe copy(row.seal)
+        unsafe copy(row.body)
+        if let content = unsafe row.content { unsafe copy(content) }
+    }
+
+    private func copy(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count > 0 else { return }
+        unsafe UnsafeMutableRawBufferPointer(rebasing: memory[position..<(position + bytes.count)])
+            .copyMemory(from: bytes)
+        position += bytes.count
     }
 
     /// Publishes the entry: from here on it survives a killed process.
@@ -160,7 +163,8 @@ final class Journal {
 
     private func tag(at entry: Int, length: Int) -> (UInt64, UInt64) {
         // Base and number stand in the entry's own header while it is hashed.
-        unsafe memory.storeBytes(of: base ^ (number &* 0x9E37_79B9_7F4A_7C15), toByteOffset: entry + 16, as: UInt64.self)
+        unsafe memory.storeBytes(
+            of: base ^ (number &* 0x9E37_79B9_7F4A_7C15), toByteOffset: entry + 16, as: UInt64.self)
         let start = entry + 16
         return unsafe key.tag(UnsafeRawBufferPointer(rebasing: memory[start..<(entry + Journal.entryHeader + length)]))
     }
@@ -211,7 +215,8 @@ final class Journal {
             let column = unsafe content == .max ? nil : next(lengths[2])
             try unsafe body(
                 Row(
-                    kind: kind, table: UInt8(truncatingIfNeeded: head >> 8), slot: Int64(bitPattern: word64(offset + 16)),
+                    kind: kind, table: UInt8(truncatingIfNeeded: head >> 8),
+                    slot: Int64(bitPattern: word64(offset + 16)),
                     seal: seal, body: bytes, content: column))
             offset += Journal.rowHeader + total
         }

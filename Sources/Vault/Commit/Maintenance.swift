@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import SystemPackage
 
 /// What happens once a second while a vault is open: changes that nobody flushed are committed, commits
 /// are made durable, the log is moved into the file, the trash is emptied of what is too old.
@@ -33,12 +34,16 @@ extension Vault {
     func maintain() {
         commitOldContents()
         let counter = committer.withLock { committer in
-            try? committer.commitBatch()
-            return committer.root.counter
+            // The counter of what is in the store; none where the batch could not be committed.
+            (try? committer.commitBatch()).map { committer.root.counter }
         }
         if durability.isBehind {
-            try? durability.makeDurable()
-            file.save(counter: counter, readOnly: isReadOnly)
+            do throws(Errno) {
+                try durability.makeDurable()
+                if let counter { file.save(counter: counter, readOnly: isReadOnly) }
+            } catch {
+                // Whoever asks for durability meets it again.
+            }
         }
         purgeTrash()
         if durability.logSize > Maintenance.checkpointSize { checkpoint() }

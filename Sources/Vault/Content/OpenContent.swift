@@ -28,6 +28,8 @@ struct ContentState {
     var size: UInt64
     /// The length of what is stored.
     var storedSize: UInt64
+    /// How many of the stored bytes still count: truncating and growing again gives zeroes.
+    var keptSize: UInt64
     /// The stored content; nil until the row was read.
     var stored: StoredContent?
     /// Changed chunks by their index.
@@ -58,6 +60,7 @@ struct ContentState {
         self.file = file
         self.size = size
         storedSize = size
+        keptSize = size
     }
 }
 

@@ -18,6 +18,7 @@ extension Vault {
         }
         state.stored = outcome
         state.storedSize = state.size
+        state.keptSize = state.size
         state.dirty.removeAll()
         state.isDirty = false
         state.storedIsGone = false
@@ -83,7 +84,7 @@ extension Vault {
                 ? ContentReference(kind: .none, version: 0, size: 0, seal: .zero, origin: state.file)
                 : record.content,
             chunks: isGone ? [] : try chunkListInTransaction("file", state.slot, record.content, committer),
-            valid: isGone ? 0 : record.content.size)
+            valid: isGone ? 0 : min(record.content.size, state.keptSize))
     }
 
     /// The chunks that the row has now, also where the content was truncated to nothing unread.

@@ -42,10 +42,12 @@ extension Vault {
                 do throws(Errno) { try commit(&state) } catch { return }
             }
         }
-        let isUnused = tree.withLock { tree in tree.update(node) { inode in
-            inode.opens -= 1
-            return inode.opens == 0
-        } }
+        let isUnused = tree.withLock { tree in
+            tree.update(node) { inode in
+                inode.opens -= 1
+                return inode.opens == 0
+            }
+        }
         if isUnused { dropCleanContent(node) }
         reapIfUnused(node)
     }

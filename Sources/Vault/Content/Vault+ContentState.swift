@@ -99,8 +99,10 @@ extension Vault {
                 }
             }
         }
-        state.stored = loaded
-        return loaded
+        var stored = loaded
+        stored.valid = min(stored.valid, state.keptSize)
+        state.stored = stored
+        return stored
     }
 
     func write(_ state: inout ContentState, offset: UInt64, _ bytes: RawSpan) throws(Errno) {
@@ -153,6 +155,7 @@ extension Vault {
                 let within = Int(size - UInt64(last - 1) * UInt64(Limits.chunkSize))
                 if chunk.bytes.count > within { chunk.bytes.resize(to: within) }
             }
+            state.keptSize = min(state.keptSize, size)
             if size == 0, state.stored == nil, state.slot != 0 { state.storedIsGone = true }
             if let valid = state.stored?.valid { state.stored?.valid = min(valid, size) }
         }

@@ -25,6 +25,8 @@ final class Connection {
         configuration.readonly = false
         // Statements are used under our own locks, outside of GRDB's queue.
         configuration.allowsUnsafeTransactions = true
+        // Connections of this process meet for moments, when one opens or recovers the log.
+        configuration.busyMode = .timeout(10)
         configuration.prepareDatabase { database in
             try Connection.configure(database, readOnly: readOnly, cacheKiB: cacheKiB)
         }

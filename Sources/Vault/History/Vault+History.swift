@@ -23,7 +23,8 @@ extension Vault {
         guard slot != 0 else { return [] }
         try settle()
         return try readers.withReader { (reader) throws(Errno) in
-            let heads = try unsafe reader.file(slot) { (record, _) throws(Errno) in (record.history, record.predecessor) }
+            let heads = try unsafe reader.file(slot) { (record, _) throws(Errno) in (record.history, record.predecessor)
+            }
             var versions: [Version] = []
             var walk = [heads.1, heads.0].filter { $0 != 0 }
             while let slot = walk.popLast(), versions.count < Limits.versionsMost * 4 {
@@ -101,7 +102,8 @@ extension Vault {
         try trimHistory(of: &new, in: committer)
     }
 
-    private func insert(_ version: VersionRecord, contentOf file: Int64, in committer: Committer) throws(Errno) -> Int64 {
+    private func insert(_ version: VersionRecord, contentOf file: Int64, in committer: Committer) throws(Errno) -> Int64
+    {
         let slot = committer.freshSlot()
         unsafe try committer.putVersion(version, slot: slot, previous: nil, content: .none)
         if version.content.kind != .none { try committer.copyContent(ofFile: file, toVersion: slot) }
@@ -141,7 +143,9 @@ extension Vault {
         // A chunk is shared by neighbours in time only: what the oldest kept one has stays, and the
         // present content's where none is kept.
         var shared = Set<Int64>()
-        for item in chain[..<kept] { shared.formUnion(try chunkListInTransaction("version", item.slot, item.record.content, committer)) }
+        for item in chain[..<kept] {
+            shared.formUnion(try chunkListInTransaction("version", item.slot, item.record.content, committer))
+        }
         shared.formUnion(try presentChunks(of: record, committer))
         for item in chain[kept...] {
             for slot in try chunkListInTransaction("version", item.slot, item.record.content, committer)

@@ -127,7 +127,8 @@ extension Vault {
                         Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
                 }
                 return Node.root
-            } apply: { _, _ in }
+            } apply: { _, _ in
+            }
         } catch {
             if let returning { trash.withLock { $0.putBack(returning) } }
             throw error
@@ -182,9 +183,11 @@ extension Vault {
         } else if old.mode & FileType.mask == FileType.regular {
             let isOpen = alive != nil && !claim(old.identifier, in: committer)
             try supersede(old, slot: item.fileSlot, seal: seal, isOpen: isOpen, by: &record, in: committer)
-            if let alive { tree.withLock { tree in
-                if let node = tree.node(of: alive.identifier) { tree.update(node) { $0.isDoomed = true } }
-            } }
+            if let alive {
+                tree.withLock { tree in
+                    if let node = tree.node(of: alive.identifier) { tree.update(node) { $0.isDoomed = true } }
+                }
+            }
         }
     }
 
@@ -225,7 +228,8 @@ extension Vault {
                         Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
                 }
             } apply: { tree, _ in
-                tree.insertDentry(name, in: parent, node: node, identifier: entry.identifier, slot: slot, isLocal: isLocal)
+                tree.insertDentry(
+                    name, in: parent, node: node, identifier: entry.identifier, slot: slot, isLocal: isLocal)
                 tree.update(parent) { $0.take(touched) }
                 tree.update(node) { inode in
                     inode.links += 1

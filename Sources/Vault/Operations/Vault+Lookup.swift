@@ -1,6 +1,6 @@
 internal import Format
-public import Sealing
 internal import Glibc
+public import Sealing
 internal import Synchronization
 public import SystemPackage
 

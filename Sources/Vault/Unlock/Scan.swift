@@ -149,7 +149,9 @@ struct TreeBuilder {
     /// Rows of files that nothing points at: left over from a process that was killed.
     var orphans: [Int64] = []
 
-    init(files: consuming Scan, entries: consuming Scan, root: Identifier) {
+    /// - Parameter keepsNameless: something is damaged: files that have lost their entry or their directory are
+    ///   shown in the top directory.
+    init(files: consuming Scan, entries: consuming Scan, root: Identifier, keepsNameless: Bool) {
         guard let rootIndex = files.inodes.firstIndex(where: { $0.identifier == root }), rootIndex > 0 else {
             damage.append(Damage("the top directory is missing"))
             return
@@ -168,14 +170,16 @@ struct TreeBuilder {
             }
         }
         trash.sort()
-        removeUnnamed()
+        removeUnnamed(keeps: keepsNameless || !damage.isEmpty)
     }
 
     private mutating func place(_ entry: Scan.Entry, _ name: RawSpan) {
         let node = tree.node(of: entry.file)
         if entry.removed != 0 {
             let slot = node.map { tree.inode(at: UInt32(truncatingIfNeeded: $0.index)).slot } ?? 0
-            guard let node, slot != 0 else { return damage.append(Damage(path: text(name), "its file in the trash is missing")) }
+            guard let node, slot != 0 else {
+                return damage.append(Damage(path: text(name), "its file in the trash is missing"))
+            }
             tree.update(node) { $0.opens = 1 }
             trash.add(
                 Trash.Item(
@@ -186,7 +190,10 @@ struct TreeBuilder {
         guard let node else { return damage.append(Damage(path: text(name), "its file is missing")) }
         guard let parent = tree.node(of: entry.parent),
             tree.inode(at: UInt32(truncatingIfNeeded: parent.index)).isDirectory
-        else { return damage.append(Damage(path: text(name), "its directory is missing")) }
+        else {
+            damage.append(Damage(path: text(name), "its directory is missing"))
+            return attach(node, "recovered-\(text(name))")
+        }
         tree.insertDentry(
             name, in: parent, node: node, identifier: entry.identifier, slot: entry.slot, isLocal: entry.isLocal)
         let isDirectory = tree.inode(at: UInt32(truncatingIfNeeded: node.index)).isDirectory
@@ -196,7 +203,7 @@ struct TreeBuilder {
 
     /// Files without a live name leave the tree. `opens` marked those that the trash points at; a
     /// directory's links have counted its own subdirectories, so that "no name" is its missing dentry.
-    private mutating func removeUnnamed() {
+    private mutating func removeUnnamed(keeps: Bool) {
         for index in 1..<tree.inodes.count where index != Node.root.index {
             let inode = tree.inodes[index]
             let node = Node(index: index)
@@ -204,9 +211,23 @@ struct TreeBuilder {
                 inode.isDirectory ? tree.directories[Int(inode.directory)].dentry != 0 : inode.links > 0
             tree.update(node) { $0.opens = 0 }
             guard !isNamed else { continue }
+            if inode.opens == 0, keeps {
+                attach(node, "recovered-\(inode.number)")
+                continue
+            }
             if inode.opens == 0 { orphans.append(inode.slot) }
             tree.removeInode(node)
         }
+    }
+
+    /// Shows a file in the top directory under a name that is free.
+    private mutating func attach(_ node: Node, _ wanted: String) {
+        var name = Array(wanted.utf8.prefix(200))
+        while unsafe tree.find(name.span.bytes, in: .root) != nil { name.append(UInt8(ascii: "+")) }
+        unsafe tree.insertDentry(name.span.bytes, in: .root, node: node, identifier: .none, slot: 0, isLocal: true)
+        let isDirectory = tree.inode(at: UInt32(truncatingIfNeeded: node.index)).isDirectory
+        tree.update(node) { $0.links += isDirectory ? 2 : 1 }
+        if isDirectory { tree.update(.root) { $0.links += 1 } }
     }
 
     private func text(_ name: RawSpan) -> String { String(decoding: name.array, as: UTF8.self) }

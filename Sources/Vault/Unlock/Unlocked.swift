@@ -1,7 +1,8 @@
-internal import Foundation
 internal import Format
+internal import Foundation
 internal import Glibc
 internal import Sealing
+internal import Synchronization
 internal import SystemPackage
 
 /// Everything that opening a vault has made ready.
@@ -31,13 +32,15 @@ struct Unlocked {
         let keys = Keys(accountKey: accountKey, vault: vault)
         self.keys = keys
         var found: [Damage] = []
+        if file.isCutShort.load(ordering: .relaxed) { found.append(Damage("the file is shorter than it was")) }
         let (connection, root) = try VaultError.translating("opening the store") { () throws(DatabaseFailure) in
             let connection = try Connection(path: file.path, readOnly: false, cacheKiB: 8192)
             return (connection, try Unlocked.recover(connection, file.path, keys, &found))
         }
         let scan = Scanner(path: file.path, keys: keys, mounter: mounter).scanAll()
         Unlocked.check(scan, root, header, &found)
-        let builder = TreeBuilder(files: scan.files, entries: scan.entries, root: vault)
+        let builder = TreeBuilder(
+            files: scan.files, entries: scan.entries, root: vault, keepsNameless: !found.isEmpty)
         found += builder.damage
         (tree, trash, orphans) = (builder.tree, builder.trash, builder.orphans)
         damage = found

@@ -34,15 +34,18 @@ extension Vault {
             let header = try Vault.database { () throws(DatabaseFailure) in try Header.read(committer.connection) }
             var moved = 0
             try committer.transactionNow { () throws(Errno) in
-                var sum = RootState(RootRecord(device: committer.root.device, header: header.digest))
                 for table in Table.allCases {
                     for (slot, seal) in try committer.seals(of: table) {
-                        if let seal, try committer.opens(table, slot) {
-                            sum.add(keys.multiset, table, slot, seal)
-                        } else {
-                            try committer.setAside(table, slot)
-                            moved += 1
-                        }
+                        if seal != nil, try committer.opens(table, slot) { continue }
+                        try committer.setAside(table, slot)
+                        moved += 1
+                    }
+                }
+                moved += try committer.repairNames(top: identifier)
+                var sum = RootState(RootRecord(device: committer.root.device, header: header.digest))
+                for table in Table.allCases {
+                    for case (let slot, let seal?) in try committer.seals(of: table) {
+                        sum.add(keys.multiset, table, slot, seal)
                     }
                 }
                 committer.root.sum = sum.sum
@@ -102,6 +105,42 @@ extension Committer {
                     + "SELECT '\(name)', slot, seal, body, \(content) FROM \(name) WHERE slot = \(slot)")
             try connection.execute("DELETE FROM \(name) WHERE slot = \(slot)")
         }
+    }
+
+    /// Entries whose file is gone are set aside; entries whose directory is gone, and files without any entry,
+    /// get one in the top directory.
+    ///
+    /// - Returns: how many rows were set aside.
+    fileprivate func repairNames(top: Identifier) throws(Errno) -> Int {
+        var nameless: [Identifier: FileRecord] = [:]
+        var directories = Set<Identifier>()
+        for (slot, _) in try seals(of: .file) {
+            let record = try loadFile(slot).0
+            if record.identifier != top, record.detached == 0 { nameless[record.identifier] = record }
+            if record.mode & FileType.mask == FileType.directory { directories.insert(record.identifier) }
+        }
+        let files = Set(nameless.keys)
+        var moved = 0
+        for (slot, _) in try seals(of: .entry) {
+            var (record, seal) = try loadEntry(slot)
+            if !files.contains(record.file) {
+                try setAside(.entry, slot)
+                moved += 1
+                continue
+            }
+            nameless[record.file] = nil
+            guard record.removed == 0, !directories.contains(record.parent) else { continue }
+            record.parent = top
+            record.name = Array(("recovered-".utf8 + record.name).prefix(Limits.nameLength))
+            try putEntry(record, slot: slot, previous: seal)
+        }
+        for record in nameless.values {
+            let entry = EntryRecord(
+                identifier: .fresh(), parent: top, file: record.identifier, stamp: nextStamp(),
+                name: Array("recovered-\(record.inode)".utf8))
+            try putEntry(entry, slot: freshSlot(), previous: nil)
+        }
+        return moved
     }
 
     fileprivate func highestInode() throws(Errno) -> UInt64 {

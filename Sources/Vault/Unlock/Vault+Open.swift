@@ -30,11 +30,15 @@ extension Vault {
     ) throws(VaultError) -> Vault {
         let locked = try LockedVault(path, options)
         let accountKey = try locked.unwrap(password)
-        guard unsafe Canary.verify(
-            locked.header[Header.canary].span.bytes, accountKey: accountKey, vault: locked.identifier.pair,
-            genesis: Digest.blake2b256(locked.header[Header.genesis].span.bytes).span.bytes)
-            || options.tolerateDamage
+        guard
+            unsafe Canary.verify(
+                locked.header[Header.canary].span.bytes, accountKey: accountKey, vault: locked.identifier.pair,
+                genesis: Digest.blake2b256(locked.header[Header.genesis].span.bytes).span.bytes)
+                || options.tolerateDamage
         else { throw .damaged([Damage("the canary does not match the account key")]) }
+        guard Genesis.verify(locked.header[Header.genesis]) || options.tolerateDamage else {
+            throw .damaged([Damage("the genesis record's signatures are wrong")])
+        }
         let unlocked = try Unlocked(
             file: locked.file, accountKey: accountKey, header: locked.header, vault: locked.identifier,
             options: options, mounter: (geteuid(), getegid()))

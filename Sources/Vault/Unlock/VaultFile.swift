@@ -13,6 +13,8 @@ internal import SystemPackage
 final class VaultFile: Sendable {
     let path: FilePath
     let counterPath: FilePath?
+    /// Pages are missing at the end of the file.
+    let isCutShort = Atomic<Bool>(false)
     private let descriptor: Mutex<FileDescriptor?>
 
     /// Opens and locks the file. `inUse` where another process has it.
@@ -55,7 +57,9 @@ final class VaultFile: Sendable {
             return descriptor
         }
         let counter = stateDirectory.appending("coffer").appending("\(vault.hexadecimal).counter")
-        return VaultFile(path: path, counterPath: counter, descriptor: taken)
+        let file = VaultFile(path: path, counterPath: counter, descriptor: taken)
+        file.isCutShort.store(isCutShort.load(ordering: .relaxed), ordering: .relaxed)
+        return file
     }
 
     deinit { unlock() }
@@ -73,9 +77,12 @@ final class VaultFile: Sendable {
         var header = [UInt8](repeating: 0, count: 100)
         let count: Int
         do {
-            count = try descriptor.withLock { descriptor in
-                try unsafe header.withUnsafeMutableBytes { unsafe try descriptor?.read(fromAbsoluteOffset: 0, into: $0) }
-            } ?? 0
+            count =
+                try descriptor.withLock { descriptor in
+                    try unsafe header.withUnsafeMutableBytes {
+                        unsafe try descriptor?.read(fromAbsoluteOffset: 0, into: $0)
+                    }
+                } ?? 0
         } catch {
             throw .io(error as? Errno ?? .ioError, "reading \(path)")
         }
@@ -84,6 +91,17 @@ final class VaultFile: Sendable {
             Int64(word(68)) == Connection.applicationIdentifier
         else { throw .notAVault }
         guard Int64(word(60)) <= Schema.version else { throw .newerFormat(Int(word(60))) }
+        try checkLength(pages: UInt64(word(28)), pageSize: UInt64(word(16) >> 16))
+    }
+
+    /// A file that was cut short has fewer pages than its header says, unless the log still has them.
+    private func checkLength(pages: UInt64, pageSize: UInt64) throws(VaultError) {
+        var (file, log) = (stat(), stat())
+        let hasLog = unsafe stat(path.string + "-wal", &log) == 0 && log.st_size > 0
+        guard !hasLog, unsafe stat(path.string, &file) == 0 else { return }
+        let expected = pages &* (pageSize == 1 ? 65536 : pageSize)
+        guard UInt64(clamping: file.st_size) < expected else { return }
+        isCutShort.store(true, ordering: .relaxed)
     }
 
     // MARK: The counter
