@@ -59,9 +59,23 @@ extension ModelOperation {
         case .list(let path): "ls -A \(q(path))"
         case .status(let path): "stat \(q(path))"
         case .remount: "coffer lock && coffer mount \"$D\" --password-file \"$PASSWORD\""
-        case .kill: "pkill -9 -f -- \"$D.*--ready-descriptor\"; coffer mount \"$D\" --password-file \"$PASSWORD\""
+        case .kill: "kill_daemon; coffer mount \"$D\" --password-file \"$PASSWORD\""
         }
     }
+
+    /// What ``script`` of a sequence begins with.
+    static let scriptHeader = """
+        #!/bin/bash
+        # D is the folder (where the vault is mounted, or a plain one), PASSWORD a file with the vault's password.
+        kill_daemon() {
+            local process
+            for process in /proc/[0-9]*; do
+                tr '\\0' '\\n' < "$process/cmdline" | grep -qxF -- "$D" &&
+                    tr '\\0' '\\n' < "$process/cmdline" | grep -qxF -- --ready-descriptor && kill -9 "${process#/proc/}"
+            done
+        }
+
+        """
 
     private func q(_ path: String) -> String { "\"$D\"/'\(path)'" }
 

@@ -26,7 +26,7 @@ import Testing
         guard let divergence = try ModelRunner(operations: operations).run() else { return }
         let failing = Array(operations.prefix(divergence.steps))
         let (shortest, shown) = try ModelRunner.shrink(failing, attempts: 120)
-        let script = "#!/bin/bash\n# D is the folder, PASSWORD a file\n" + shortest.map(\.script).joined(separator: "\n")
+        let script = ModelOperation.scriptHeader + shortest.map(\.script).joined(separator: "\n")
         Issue.record("seed \(seed), \(shortest.count) steps: \((shown ?? divergence).what)\n\(script)")
     }
 

@@ -23,6 +23,12 @@ public struct Mount: Sendable, Equatable {
         try all().filter { $0.directory == path || $0.directory.hasPrefix(path + "/") }
     }
 
+    /// Whether somebody answers for it: the kernel passes on every question about the whole file system.
+    public var isAlive: Bool {
+        var status = statvfs()
+        return unsafe statvfs(directory, &status) == 0
+    }
+
     /// Takes off everything mounted below `path`, the last mount first, whatever still uses it. Works for a
     /// mount whose daemon is dead too.
     public static func clear(below path: String) {

@@ -2,7 +2,8 @@ import Foundation
 import Sealing
 import SystemPackage
 import Testing
-import Vault
+
+@testable import Vault
 
 /// A directory with one vault in it, gone at the end of its owner's life.
 final class Fixture: Sendable {
@@ -86,26 +87,40 @@ final class Fixture: Sendable {
         }
     }
 
-    /// Runs SQL on the (closed) file with Debian's sqlite3 and returns what it prints.
-    @discardableResult
-    func sql(_ statements: String) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/sqlite3")
-        process.arguments = ["-bail", file.string, statements]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "sqlite3: \(statements)")
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    /// Runs SQL on the (closed) file. In this process: a child would inherit the descriptors of other tests'
+    /// vaults for a moment, and with them their locks (flock(2)).
+    func sql(_ statements: String) throws {
+        let connection = try Connection(path: file, readOnly: false, cacheKiB: 256)
+        defer { connection.close() }
+        try connection.execute(statements)
+    }
+
+    /// The first column of each row, as text.
+    func query(_ statement: String) throws -> [String] {
+        let connection = try Connection(path: file, readOnly: false, cacheKiB: 256)
+        defer { connection.close() }
+        let prepared = try connection.prepare(statement)
+        var rows: [String] = []
+        while try prepared.step() { rows.append(unsafe String(decoding: prepared.bytes(0), as: UTF8.self)) }
+        return rows
+    }
+
+    /// The bytes of a row of the header.
+    func header(_ name: String) throws -> [UInt8] {
+        let digits = Array(try query("SELECT hex(value) FROM header WHERE name = '\(name)'").joined().utf8)
+        return stride(from: 0, to: digits.count, by: 2).compactMap {
+            UInt8(String(decoding: digits[$0...($0 + 1)], as: UTF8.self), radix: 16)
+        }
+    }
+
+    func setHeader(_ name: String, _ value: [UInt8]) throws {
+        let digits = value.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        try sql("UPDATE header SET value = x'\(digits)' WHERE name = '\(name)'")
     }
 
     /// How many rows each table has.
     func rowCounts() throws -> [String] {
-        try sql(["entry", "file", "chunk", "version", "operation"].map { "SELECT count(*) FROM \($0);" }.joined())
-            .split(separator: "\n").map(String.init)
+        try ["entry", "file", "chunk", "version", "operation"].flatMap { try query("SELECT count(*) || '' FROM \($0)") }
     }
 }
 

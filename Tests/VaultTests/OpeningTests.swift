@@ -121,13 +121,13 @@ import Vault
     }
 
     /// Attack 4: what stands in the file does not make us take any cost.
-    @Test(arguments: ["00000000", "02000000", "0B000000", "FFFFFFFF"], [8, 12])
-    func costOutOfBounds(word: String, offset: Int) throws {
+    @Test(arguments: [[0, 0, 0, 0], [2, 0, 0, 0], [11, 0, 0, 0], [255, 255, 255, 255]] as [[UInt8]], [8, 12])
+    func costOutOfBounds(word: [UInt8], offset: Int) throws {
         let fixture = try Fixture()
         try fixture.fill { _ in }
-        var digits = Array(try fixture.sql("SELECT hex(value) FROM header WHERE name = 'wrap.unlock'"))
-        digits.replaceSubrange((2 * offset)..<(2 * offset + 8), with: Array(word))
-        try fixture.sql("UPDATE header SET value = x'\(String(digits))' WHERE name = 'wrap.unlock'")
+        var wrap = try fixture.header("wrap.unlock")
+        wrap.replaceSubrange(offset..<(offset + 4), with: word)
+        try fixture.setHeader("wrap.unlock", wrap)
         guard case .parametersOutOfBounds? = try fixture.refusal() else {
             Issue.record("opened")
             return

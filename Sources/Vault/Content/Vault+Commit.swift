@@ -66,12 +66,25 @@ extension Vault {
             stored = try storeChunks(state, &record, &content, seal, in: committer)
         }
         if !keepsOldChunks {
-            let kept = Set(stored.chunks)
-            for slot in old where slot != 0 && !kept.contains(slot) { try committer.deleteChunk(slot) }
+            try deleteChunks(old, besides: stored.chunks, of: record, in: committer)
         }
         committer.operations.append(
             Operation(kind: .content, subject: record.identifier, version: record.content.version))
         return stored
+    }
+
+    /// Deletes chunks that are in use no more. The version that this save began with shares those that it has not
+    /// reached yet.
+    private func deleteChunks(
+        _ old: [Int64], besides kept: [Int64], of record: FileRecord, in committer: Committer
+    ) throws(Errno) {
+        var doomed = Set(old).subtracting(kept)
+        doomed.remove(0)
+        if !doomed.isEmpty, record.history != 0 {
+            let content = try committer.loadVersion(record.history).0.content
+            doomed.subtract(try chunkListInTransaction("version", record.history, content, committer))
+        }
+        for slot in doomed { try committer.deleteChunk(slot) }
     }
 
     /// What is stored, from the row that is being rewritten.
