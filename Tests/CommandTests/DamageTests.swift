@@ -21,7 +21,9 @@ import Testing
             try FileManager.default.removeItem(atPath: vault.file)
             try FileManager.default.copyItem(atPath: copy, toPath: vault.file)
 
-            for arguments in [["ls"], ["show", "entry 1"], ["passwd"], ["kit", "--text"], ["mount", vault.directory]] {
+            for arguments in [
+                ["ls"], ["show", "entry 1"], ["passwd"], ["kit", "--text"], ["mount", vault.directory],
+            ] {
                 let result = try vault.coffer(arguments, input: TestVault.password).run(expecting: 26)
                 #expect(result.text.isEmpty && result.errorText.contains("older copy"), "\(arguments)")
             }
@@ -101,12 +103,14 @@ import Testing
     @Test func deletedRow() throws {
         try TestVault.with { vault in
             try filled(vault)
-            let list = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND wr = 0 "
+            let list =
+                "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND wr = 0 "
                 + "AND name NOT LIKE 'sqlite_%'"
             let tables = try vault.home.command("sqlite3", [vault.file, list]).run(expecting: 0).text
             let original = try #require(FileManager.default.contents(atPath: vault.file))
             for table in tables.split(separator: "\n") {
-                let count = try vault.home.command("sqlite3", [vault.file, "SELECT count(*) FROM \(table)"]).run(expecting: 0)
+                let count = try vault.home.command("sqlite3", [vault.file, "SELECT count(*) FROM \(table)"]).run(
+                    expecting: 0)
                 if count.text == "0\n" { continue }
                 let delete = "DELETE FROM \(table) WHERE rowid = (SELECT max(rowid) FROM \(table))"
                 try vault.home.command("sqlite3", [vault.file, delete]).run(expecting: 0)

@@ -22,7 +22,8 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "\n", "password\n", "12345678\n", "aaaaaaaa\n", "abc\n"]) func weakOne(_ line: String) throws {
+    @Test(arguments: ["", "\n", "password\n", "12345678\n", "aaaaaaaa\n", "abc\n"]) func weakOne(_ line: String) throws
+    {
         try TestVault.with(initialized: false) { vault in
             let result = try vault.coffer(["init", "--kdf-memory", "64"], input: line).run(expecting: 22)
             #expect(result.text.isEmpty)

@@ -47,7 +47,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [["--kdf-memory", "63"], ["--kdf-memory", "4097"], ["--kdf-passes", "2"], ["--kdf-passes", "11"]])
+    @Test(arguments: [
+        ["--kdf-memory", "63"], ["--kdf-memory", "4097"], ["--kdf-passes", "2"], ["--kdf-passes", "11"],
+    ])
     func kdfOutOfBounds(_ arguments: [String]) throws {
         try TestVault.with(initialized: false) { vault in
             let result = try vault.coffer(["init"] + arguments, input: TestVault.password).run(expecting: 13)
@@ -73,7 +75,9 @@ import Testing
             case "text": try vault.home.write(String(repeating: "not a vault\n", count: 1000), to: "thing")
             case "empty": try vault.home.write("", to: "thing")
             case "directory": _ = try vault.home.directory("thing")
-            default: try vault.home.command("sqlite3", [file, "CREATE TABLE t (a); INSERT INTO t VALUES (1);"]).run(expecting: 0)
+            default:
+                try vault.home.command("sqlite3", [file, "CREATE TABLE t (a); INSERT INTO t VALUES (1);"]).run(
+                    expecting: 0)
             }
             let before = FileManager.default.contents(atPath: file)
             for verb in ["ls", "verify", "mount"] {

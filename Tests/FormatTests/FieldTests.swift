@@ -83,7 +83,8 @@ import Testing
     @Test func attributesAboveTheLimit() throws {
         var record = file
         record.attributes = [
-            ExtendedAttribute(name: Array("user.a".utf8), value: .init(repeating: 7, count: Limits.extendedAttributes - 6))
+            ExtendedAttribute(
+                name: Array("user.a".utf8), value: .init(repeating: 7, count: Limits.extendedAttributes - 6))
         ]
         #expect(try FileRecord(decoding: record.encoded) == record)
         record.attributes[0].value.append(7)
@@ -103,8 +104,9 @@ import Testing
     }
 
     @Test func identifierInHexadecimal() {
-        #expect(Identifier(low: 0x0807_0605_0403_0201, high: 0x100F_0E0D_0C0B_0A09).hexadecimal
-            == "0102030405060708090a0b0c0d0e0f10")
+        #expect(
+            Identifier(low: 0x0807_0605_0403_0201, high: 0x100F_0E0D_0C0B_0A09).hexadecimal
+                == "0102030405060708090a0b0c0d0e0f10")
         #expect(Identifier.none.hexadecimal == String(repeating: "0", count: 32))
     }
 

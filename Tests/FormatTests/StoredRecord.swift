@@ -32,7 +32,9 @@ struct ArraySink: ByteSink {
     var bytes: [UInt8] = []
 
     mutating func append<T: FixedWidthInteger>(_ value: T) {
-        for shift in stride(from: 0, to: T.bitWidth, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> T(shift))) }
+        for shift in stride(from: 0, to: T.bitWidth, by: 8) {
+            bytes.append(UInt8(truncatingIfNeeded: value >> T(shift)))
+        }
     }
 
     mutating func append(_ span: RawSpan) {

@@ -46,7 +46,8 @@ import Testing
         }
     }
 
-    private static let socket = "import os, socket, sys; os.chdir(os.path.dirname(sys.argv[1])); "
+    private static let socket =
+        "import os, socket, sys; os.chdir(os.path.dirname(sys.argv[1])); "
         + "socket.socket(socket.AF_UNIX).bind(os.path.basename(sys.argv[1]))"
 
     @Test func modesAndTimes() throws {

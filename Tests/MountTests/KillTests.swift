@@ -143,7 +143,8 @@ import Testing
                 if let under = pending[name] {
                     // A write in flight: the file may be gone, empty, or hold a part of what was written.
                     let isOld = found == content
-                    let isNew = found == under || (under.map { new in found.map { new.hasPrefix($0) } ?? false } ?? false)
+                    let isNew =
+                        found == under || (under.map { new in found.map { new.hasPrefix($0) } ?? false } ?? false)
                     #expect(isOld || isNew, "\(place): \(name) holds what nobody wrote")
                 } else {
                     #expect(found == content, "\(place): \(name) is not as its last close left it")

@@ -91,7 +91,8 @@ struct ModelFolder {
     private func describe(_ path: String) throws -> String {
         let status = try Posix.status(path)
         let kind = status.st_mode & S_IFMT
-        var text = "mode \(String(status.st_mode, radix: 8)) links \(status.st_nlink) owner \(status.st_uid):\(status.st_gid)"
+        var text =
+            "mode \(String(status.st_mode, radix: 8)) links \(status.st_nlink) owner \(status.st_uid):\(status.st_gid)"
         if kind != S_IFDIR { text += " size \(status.st_size)" }
         if kind == S_IFLNK { text += " to " + (try FileManager.default.destinationOfSymbolicLink(atPath: path)) }
         if status.st_mtim.tv_sec < Self.longAgo {
@@ -144,7 +145,8 @@ struct ModelRunner {
                     let expected = plain.perform(operation)
                     let found = mounted.perform(operation)
                     if found != expected {
-                        return Divergence(steps: index + 1, what: "\(operation)\n  plain: \(expected)\n  mount: \(found)")
+                        return Divergence(
+                            steps: index + 1, what: "\(operation)\n  plain: \(expected)\n  mount: \(found)")
                     }
                 }
                 if operation.isForTheMount || index % 500 == 499 || index == operations.count - 1 {

@@ -25,7 +25,8 @@ import Testing
     /// Streamed in and out; the daemon needs at most 64 MiB more than it began with.
     @Test(arguments: [[], ["--no-cache"]]) func largeFileInBoundedMemory(_ options: [String]) throws {
         try TestVault.with { vault in
-            try vault.coffer(["mount", vault.directory, "--password-file", vault.passwordFile] + options).run(expecting: 0)
+            try vault.coffer(["mount", vault.directory, "--password-file", vault.passwordFile] + options).run(
+                expecting: 0)
             let daemon = try vault.daemon()
             // Deriving the key took 64 MiB, so the mark is set back (proc(5), clear_refs).
             try Data("5".utf8).write(to: URL(filePath: "/proc/\(daemon.identifier)/clear_refs"))

@@ -126,6 +126,7 @@ import Testing
         #expect(buffer.withBytes { $0.array } == [1, 2, 3, 4] + [UInt8](repeating: 9, count: 200))
         buffer.resize(to: 2)
         buffer.resize(to: 300)
-        #expect(buffer.withBytes { $0.array } == [1, 2] + [UInt8](repeating: 0, count: 298), "what was cut off is gone")
+        #expect(
+            buffer.withBytes { $0.array } == [1, 2] + [UInt8](repeating: 0, count: 298), "what was cut off is gone")
     }
 }

@@ -119,9 +119,10 @@ import Testing
     }
 
     /// Attack 4: the bounds hold in both directions before any memory is taken.
-    @Test(arguments: [
-        (0, 64), (2, 64), (11, 64), (UInt32.max, 64), (3, 0), (3, 63), (3, 4097), (3, UInt32.max),
-    ] as [(UInt32, UInt32)])
+    @Test(
+        arguments: [
+            (0, 64), (2, 64), (11, 64), (UInt32.max, 64), (3, 0), (3, 63), (3, 4097), (3, UInt32.max),
+        ] as [(UInt32, UInt32)])
     func costOutOfBounds(passes: UInt32, memory: UInt32) throws {
         let parameters = KDFParameters(passes: passes, memoryMiB: memory)
         #expect(throws: KDFError.outOfBounds(parameters)) { try parameters.validate(physicalMemoryMiB: 1 << 40) }

@@ -23,9 +23,10 @@ public enum LateCalls {
 
     /// copy_file_range(2) at the descriptors' own offsets.
     public static func copyRange(_ source: Int32, _ target: Int32, _ count: Int) throws -> Int {
-        typealias Call = @convention(c) (
-            Int32, UnsafeMutablePointer<Int>?, Int32, UnsafeMutablePointer<Int>?, Int, UInt32
-        ) -> Int
+        typealias Call =
+            @convention(c) (
+                Int32, UnsafeMutablePointer<Int>?, Int32, UnsafeMutablePointer<Int>?, Int, UInt32
+            ) -> Int
         let call = unsafe try find("copy_file_range", as: Call.self)
         return call(source, nil, target, nil, count, 0)
     }
@@ -38,18 +39,20 @@ public enum LateCalls {
 
     /// lsetxattr(2)
     public static func setAttribute(_ path: String, _ name: String, _ value: [UInt8], flags: Int32) throws -> Int32 {
-        typealias Call = @convention(c) (
-            UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafePointer<UInt8>, Int, Int32
-        ) -> Int32
+        typealias Call =
+            @convention(c) (
+                UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafePointer<UInt8>, Int, Int32
+            ) -> Int32
         let call = unsafe try find("lsetxattr", as: Call.self)
         return unsafe call(path, name, value, value.count, flags)
     }
 
     /// lgetxattr(2); nil with the reason in errno.
     public static func attribute(_ path: String, _ name: String) throws -> [UInt8]? {
-        typealias Call = @convention(c) (
-            UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafeMutablePointer<UInt8>, Int
-        ) -> Int
+        typealias Call =
+            @convention(c) (
+                UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafeMutablePointer<UInt8>, Int
+            ) -> Int
         let call = unsafe try find("lgetxattr", as: Call.self)
         var value = [UInt8](repeating: 0, count: 65536)
         let count = unsafe call(path, name, &value, value.count)

@@ -29,7 +29,9 @@ public final class RunningProcess: Sendable {
     public static func memory(_ field: String, of identifier: pid_t) throws -> Int {
         let text = try String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)
         for line in text.split(separator: "\n") where line.hasPrefix("\(field):") {
-            if let number = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({ Int($0) }) {
+            if let number = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap({
+                Int($0)
+            }) {
                 return number
             }
         }

@@ -69,7 +69,9 @@ import Vault
             case 4..<6:
                 let size = Int.random(in: 0..<reach, using: &generator)
                 try vault.resize(node, to: size)
-                if size <= model.count { model.removeLast(model.count - size) } else {
+                if size <= model.count {
+                    model.removeLast(model.count - size)
+                } else {
                     model += [UInt8](repeating: 0, count: size - model.count)
                 }
             case 6 where step % 7 == 0:

@@ -221,7 +221,8 @@ import Vault
         try vault.setExtendedAttribute(
             Array("user.\(planted[6])".utf8).raw, to: Array(planted[7].utf8).raw, of: node, flag: .any)
         let target = Array(planted[5].utf8)
-        _ = try vault.makeSymbolicLink(Array("link".utf8).raw, in: .root, target: target.raw, owner: Vault.me, remember: false)
+        _ = try vault.makeSymbolicLink(
+            Array("link".utf8).raw, in: .root, target: target.raw, owner: Vault.me, remember: false)
         try vault.synchronizeAll()
         func check(_ moment: Comment) throws {
             for (name, bytes) in try fixture.everything() {

@@ -305,7 +305,9 @@ import Vault
             #expect(throws: Errno.notSupported) {
                 try vault.setExtendedAttribute(Array("security.x".utf8).raw, to: [1].raw, of: node, flag: .any)
             }
-            #expect(throws: Errno.noSpace) { try set(vault, "big", .init(repeating: 1, count: Limits.extendedAttributes)) }
+            #expect(throws: Errno.noSpace) {
+                try set(vault, "big", .init(repeating: 1, count: Limits.extendedAttributes))
+            }
             let tooMuch = [UInt8](repeating: 1, count: Limits.extendedAttributes + 1)
             #expect(throws: Errno.argListTooLong) { try set(vault, "big", tooMuch) }
         } then: { (vault: Vault) throws in
