@@ -69,7 +69,6 @@ let package = Package(
         tests("SealingTests", ["Sealing"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
-        tests("FuseTests", ["Fuse", "TestSupport", system]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("MountTests", ["TestSupport"]),
         tests("CommandTests", ["TestSupport"]),
