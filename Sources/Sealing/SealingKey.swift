@@ -89,7 +89,7 @@ extension UnsafeMutableRawBufferPointer {
 
 /// An address for empty buffers, which is never read or written.
 private enum EmptyBytes {
-    // Reason for nonisolated(unsafe): set once, and what is there is never touched.
+    // Threads may share it: it is set once, and what is there is never touched.
     nonisolated(unsafe) static let address = UnsafeMutableRawPointer.allocate(byteCount: 16, alignment: 16)
 }
 

@@ -128,9 +128,10 @@ import Testing
                 try daemon.wait()
                 #expect(group.wait(timeout: .now() + 60) == .success, "writers get an error and end")
             }
-            _ = try vault.serve()
+            let daemon = try vault.serve()
             try check(vault, ledgers, "the end")
             try vault.lock()
+            try daemon.wait()
             try vault.opened("verify").run(expecting: 0)
         }
     }

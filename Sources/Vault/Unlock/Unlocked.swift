@@ -43,9 +43,12 @@ struct Unlocked {
             files: scan.files, entries: scan.entries, root: vault, keepsNameless: !found.isEmpty)
         found += builder.damage
         (tree, trash, orphans) = (builder.tree, builder.trash, builder.orphans)
+        let saved = file.savedCounter()
+        if saved > root.counter, options.tolerateDamage {
+            found.append(Damage("the file is an older copy: \(saved - root.counter) changes are not in it"))
+        }
         damage = found
         if !found.isEmpty, !options.tolerateDamage { throw .damaged(found) }
-        let saved = file.savedCounter()
         if saved > root.counter, !options.tolerateDamage { throw .rolledBack(by: saved - root.counter) }
         let isReadOnly = options.readOnly || !found.isEmpty || saved > root.counter
         self.isReadOnly = isReadOnly
