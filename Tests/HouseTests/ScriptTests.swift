@@ -36,6 +36,11 @@ import Testing
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: stand)
         var command = home.command("\(Program.root)/Mount/\(helper)", arguments)
         command.environment?["PATH"] = "\(home.file("tmp")):/usr/bin:/bin"
+        // A process that another test starts at this moment may hold the new file open for writing (ETXTBSY).
+        for _ in 0..<20 {
+            let result = try command.run()
+            if !result.errorText.contains("busy") { return result }
+        }
         return try command.run()
     }
 
