@@ -8,13 +8,17 @@ public final class AuthenticationKey: Sendable {
         self.key = key
     }
 
-    /// The tag of `bytes`.
-    public func tag(_ bytes: UnsafeRawBufferPointer) -> (UInt64, UInt64) {
+    /// The tag of `context`, little-endian, and `bytes` behind it.
+    public func tag(_ context: (UInt64, UInt64), _ bytes: UnsafeRawBufferPointer) -> (UInt64, UInt64) {
         var tag: (UInt64, UInt64) = (0, 0)
+        var context = (context.0.littleEndian, context.1.littleEndian)
         unsafe key.withPointer { key in
             unsafe withUnsafeMutableBytes(of: &tag) { tag in
-                _ = unsafe crypto_generichash(
-                    tag.bytePointer, 16, bytes.bytePointer, UInt64(bytes.count), key, 32)
+                unsafe withUnsafeBytes(of: &context) { context in
+                    unsafe coffer_tag(
+                        tag.bytePointer, key, context.bytePointer, UInt64(context.count), bytes.bytePointer,
+                        UInt64(bytes.count))
+                }
             }
         }
         return tag

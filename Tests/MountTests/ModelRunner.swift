@@ -4,6 +4,8 @@ import TestSupport
 /// Performs steps below one folder, and tells what each gave.
 struct ModelFolder {
     let top: String
+    /// A bug for the test of the test: the steps that it is about go wrong in a small way.
+    var fault: ModelFault?
     /// Times before this one were set by a step; later ones are of the clock (2023).
     private static let longAgo = 1_700_000_000
 
@@ -12,7 +14,7 @@ struct ModelFolder {
     /// Everything that a program could see of the step, as text: result, errno, content, attributes.
     func perform(_ operation: ModelOperation) -> String {
         do {
-            return try result(of: operation)
+            return try result(of: fault?.change(operation) ?? operation)
         } catch let failure as SystemFailure {
             return "errno \(failure.code)"
         } catch {
@@ -133,33 +135,43 @@ struct Divergence: Sendable {
 struct ModelRunner {
     let operations: [ModelOperation]
 
+    /// On a new vault and a plain folder beside it.
     func run() throws -> Divergence? {
         try TestVault.with { vault in
             let plain = ModelFolder(top: try vault.home.directory("plain"))
-            let mounted = ModelFolder(top: vault.directory)
             var daemon = try vault.serve()
-            for (index, operation) in operations.enumerated() {
-                if operation.isForTheMount {
-                    daemon = try again(operation, vault, daemon)
-                } else {
-                    let expected = plain.perform(operation)
-                    let found = mounted.perform(operation)
-                    if found != expected {
-                        return Divergence(
-                            steps: index + 1, what: "\(operation)\n  plain: \(expected)\n  mount: \(found)")
-                    }
-                }
-                if operation.isForTheMount || index % 500 == 499 || index == operations.count - 1 {
-                    if let difference = try compare(plain, mounted) {
-                        return Divergence(steps: index + 1, what: "after \(operation)\n\(difference)")
-                    }
-                }
+            let divergence = try run(plain, ModelFolder(top: vault.directory)) { operation in
+                daemon = try again(operation, vault, daemon)
             }
+            if divergence != nil { return divergence }
             try vault.lock()
             try daemon.wait()
             try vault.opened("verify").run(expecting: 0)
             return nil
         }
+    }
+
+    /// On any two folders; `restart` does what concerns the mount only.
+    func run(
+        _ plain: ModelFolder, _ mounted: ModelFolder, restart: (ModelOperation) throws -> Void
+    ) throws -> Divergence? {
+        for (index, operation) in operations.enumerated() {
+            if operation.isForTheMount {
+                try restart(operation)
+            } else {
+                let expected = plain.perform(operation)
+                let found = mounted.perform(operation)
+                if found != expected {
+                    return Divergence(steps: index + 1, what: "\(operation)\n  plain: \(expected)\n  mount: \(found)")
+                }
+            }
+            if operation.isForTheMount || index % 500 == 499 || index == operations.count - 1 {
+                if let difference = try compare(plain, mounted) {
+                    return Divergence(steps: index + 1, what: "after \(operation)\n\(difference)")
+                }
+            }
+        }
+        return nil
     }
 
     private func again(_ operation: ModelOperation, _ vault: TestVault, _ daemon: ChildProcess) throws -> ChildProcess {
@@ -182,7 +194,10 @@ struct ModelRunner {
 extension ModelRunner {
     /// The shortest sequence found that still goes apart: parts are left out, large ones first (delta debugging,
     /// Zeller and Hildebrandt 2002), for at most `attempts` runs.
-    static func shrink(_ failing: [ModelOperation], attempts: Int) throws -> ([ModelOperation], Divergence?) {
+    static func shrink(
+        _ failing: [ModelOperation], attempts: Int,
+        run: ([ModelOperation]) throws -> Divergence? = { try ModelRunner(operations: $0).run() }
+    ) throws -> ([ModelOperation], Divergence?) {
         var (best, divergence): ([ModelOperation], Divergence?) = (failing, nil)
         var (size, left) = (max(1, failing.count / 2), attempts)
         while left > 0 {
@@ -192,7 +207,7 @@ extension ModelRunner {
                 var candidate = best
                 candidate.removeSubrange(start..<min(start + size, best.count))
                 left -= 1
-                if let found = try ModelRunner(operations: candidate).run() {
+                if let found = try run(candidate) {
                     (best, divergence, shrunk) = (Array(candidate.prefix(found.steps)), found, true)
                 } else {
                     start += size

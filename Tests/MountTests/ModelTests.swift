@@ -30,6 +30,25 @@ import Testing
         Issue.record("seed \(seed), \(shortest.count) steps: \((shown ?? divergence).what)\n\(script)")
     }
 
+    /// Small bugs are found and shrunk to a few steps.
+    @Test(arguments: ModelFault.allCases) func plantedBugIsFound(_ fault: ModelFault) throws {
+        func runOnFolders(_ operations: [ModelOperation]) throws -> Divergence? {
+            let home = try TemporaryHome()
+            defer { home.remove() }
+            let mounted = ModelFolder(top: try home.directory("mounted"), fault: fault)
+            return try ModelRunner(operations: operations).run(ModelFolder(top: home.directory("plain")), mounted) {
+                _ in
+            }
+        }
+        var random = SeededGenerator(seed: 11)
+        let operations = (0..<3000).map { _ in ModelOperation.random(&random) }
+        let divergence = try #require(try runOnFolders(operations))
+        let failing = Array(operations.prefix(divergence.steps))
+        let (shortest, _) = try ModelRunner.shrink(failing, attempts: 400, run: runOnFolders)
+        #expect(shortest.count <= 12, "\(shortest)")
+        #expect(try runOnFolders(shortest) != nil)
+    }
+
     /// A shrunk sequence is worth nothing when the shell does something else: same bytes, same tree.
     @Test func scriptDoesTheSame() throws {
         let home = try TemporaryHome()

@@ -152,6 +152,7 @@ final class Journal {
         unsafe memory.storeBytes(of: UInt32(0), toByteOffset: position, as: UInt32.self)
         unsafe memory.storeBytes(of: tag.0, toByteOffset: end + 8, as: UInt64.self)
         unsafe memory.storeBytes(of: tag.1, toByteOffset: end + 16, as: UInt64.self)
+        unsafe memory.storeBytes(of: UInt32(0), toByteOffset: end + 4, as: UInt32.self)
         // Other processes see stores of this one in order (x86-64), or as the kernel's exit orders them.
         unsafe memory.storeBytes(of: UInt32(length).littleEndian, toByteOffset: end, as: UInt32.self)
         end = position
@@ -161,12 +162,10 @@ final class Journal {
     var isNearlyFull: Bool { end > Journal.size * 3 / 4 }
     var isEmpty: Bool { number == 0 }
 
+    /// Over base, number and rows: no entry counts for another state, or in another's place.
     private func tag(at entry: Int, length: Int) -> (UInt64, UInt64) {
-        // Base and number stand in the entry's own header while it is hashed.
-        unsafe memory.storeBytes(
-            of: base ^ (number &* 0x9E37_79B9_7F4A_7C15), toByteOffset: entry + 16, as: UInt64.self)
-        let start = entry + 16
-        return unsafe key.tag(UnsafeRawBufferPointer(rebasing: memory[start..<(entry + Journal.entryHeader + length)]))
+        let start = entry + Journal.entryHeader
+        return unsafe key.tag((base, number), UnsafeRawBufferPointer(rebasing: memory[start..<(start + length)]))
     }
 
     // MARK: Reading
@@ -186,7 +185,6 @@ final class Journal {
             guard length > 0, unsafe length <= memory.count - end - Journal.entryHeader else { break }
             let stored = (word64(end + 8), word64(end + 16))
             let expected = tag(at: end, length: length)
-            unsafe memory.storeBytes(of: stored.1, toByteOffset: end + 16, as: UInt64.self)
             guard stored == expected else { break }
             unsafe try rows(in: (end + Journal.entryHeader)..<(end + Journal.entryHeader + length), body)
             end += Journal.entryHeader + length

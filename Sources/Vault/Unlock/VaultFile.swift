@@ -66,6 +66,8 @@ final class VaultFile: Sendable {
 
     func unlock() {
         descriptor.withLock { descriptor in
+            // A child between fork and exec still has the descriptor, and with it the lock.
+            if let descriptor { _ = flock(descriptor.rawValue, LOCK_UN) }
             try? descriptor?.close()
             descriptor = nil
         }
