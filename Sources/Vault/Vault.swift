@@ -39,8 +39,8 @@ public final class Vault: Sendable {
     let trash: Mutex<Trash>
     let contents = Mutex<[UInt32: OpenContent]>([:])
     let readers: ReaderPool
-    let pending: PendingRows
-    let durability: Durability
+    let applier: Applier
+    let journal: Journal
     let maintenance = Maintenance()
     /// The maintenance thread's own connection: a checkpoint beside a running writer.
     let checkpointer: Guarded<Connection?>
@@ -60,13 +60,13 @@ public final class Vault: Sendable {
         fingerprint = unlocked.fingerprint
         keys = unlocked.keys
         readers = unlocked.readers
-        durability = unlocked.durability
         file = unlocked.file
         mounter = unlocked.mounter
         let orphans = unlocked.orphans
         tree = Mutex(unlocked.tree)
         trash = Mutex(unlocked.trash)
-        pending = unlocked.committer.pending
+        applier = unlocked.committer.applier
+        journal = unlocked.committer.journal
         checkpointer = Guarded(unlocked.checkpointer)
         committer = Guarded(unlocked.committer)
         if !isReadOnly {
@@ -87,16 +87,15 @@ public final class Vault: Sendable {
         var failure: Errno?
         do throws(Errno) { try synchronizeAll() } catch { failure = error }
         committer.withLock { committer in
-            let isSettled = (try? committer.commitBatch()) != nil
+            let isSettled = (try? committer.drain()) != nil
             committer.refusal = .socketNotConnected
-            committer.close(keepsJournal: isReadOnly || !isSettled)
-            if !isReadOnly { try? committer.connection.checkpoint(truncate: true) }
+            if !isReadOnly { applier.writer.withLock { try? $0.connection.checkpoint(truncate: true) } }
             if isSettled, failure == nil { file.save(counter: committer.root.counter, readOnly: isReadOnly) }
         }
         contents.withLock { $0.removeAll() }
         readers.close()
         checkpointer.withLock { $0?.close() }
-        committer.withLock { $0.connection.close() }
+        committer.withLock { $0.close(removesJournal: !isReadOnly && failure == nil) }
         file.unlock()
         if let failure { throw .io(failure, "the last changes could not be written") }
     }

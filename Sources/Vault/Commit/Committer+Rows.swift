@@ -43,17 +43,6 @@ extension Committer {
         unsafe try put(.version, slot: slot, seal, previous: previous, content: content)
     }
 
-    /// Gives the version the content column of a file as it stands, still sealed.
-    func copyContent(ofFile file: Int64, toVersion version: Int64) throws(Errno) {
-        let empty = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-        try unsafe withUnsafeBytes(of: file.littleEndian) { (source) throws(Errno) in
-            try unsafe write(
-                Journal.Row(
-                    kind: .copyContent, table: Table.version.rawValue, slot: version, seal: empty, body: source,
-                    content: nil))
-        }
-    }
-
     func deleteVersion(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.version, slot: slot, seal: seal) }
 
     func loadOperation(_ slot: Int64) throws(Errno) -> (OperationRecord, Seal) {
@@ -84,38 +73,6 @@ extension Committer {
     }
 
     func deleteChunk(_ slot: Int64) throws(Errno) {
-        let statement = rows.chunkSeal
-        var seal: Seal?
-        do throws(DatabaseFailure) {
-            if try statement.bind(1, slot).step() { seal = unsafe RowReader.seal(statement.bytes(0)) }
-        } catch {
-            throw error.errno
-        }
-        statement.reset()
-        guard let seal else { throw .ioError }
-        try delete(.chunk, slot: slot, seal: seal)
-    }
-}
-
-extension Committer {
-    /// The sealed content column of a row, seen from inside the transaction.
-    func contentColumn<R>(
-        _ table: String, _ slot: Int64, _ body: (UnsafeRawBufferPointer) throws(Errno) -> R
-    ) throws(Errno) -> R {
-        let statement = table == "file" ? rows.fileContent : rows.versionContent
-        defer { statement.reset() }
-        let found: Bool
-        do throws(DatabaseFailure) { found = try statement.bind(1, slot).step() } catch { throw error.errno }
-        guard found else { throw .ioError }
-        return try unsafe body(statement.bytes(0))
-    }
-}
-
-extension Committer {
-    /// Whether a file's row is there.
-    func hasFile(_ slot: Int64) throws(Errno) -> Bool {
-        let statement = rows.select[Int(Table.file.rawValue)]
-        defer { statement.reset() }
-        do throws(DatabaseFailure) { return try statement.bind(1, slot).step() } catch { throw error.errno }
+        try delete(.chunk, slot: slot, seal: try seal(of: .chunk, slot: slot))
     }
 }

@@ -5,15 +5,12 @@ internal import SystemPackage
 /// Every change of the store goes through here: one writer, one operation at a time, each with the integrity
 /// root that follows from it.
 ///
-/// Operations are gathered in an open SQLite transaction, the *batch*, and at the same time written to the
-/// ``Journal``, from which they come back after a crash. The batch is committed when somebody asks for
-/// durability, when a reader needs a row of it, when the journal is nearly full, and twice a second. A commit
-/// costs as much as ten operations (measured), and a burst of them needs one. Where the disk is nearly full,
-/// each operation is a batch of its own, so that its caller is told.
+/// An operation's rows are *staged*; once it is complete they go into the ``Journal``, and from there into SQLite,
+/// many operations at once and beside the next ones (``Applier``). Large ones, and all of them where the disk is
+/// nearly full, go into SQLite directly: their caller is told.
 ///
 /// Not `Sendable`: it lives in the vault's writer lock.
 final class Committer {
-    let connection: Connection
     let keys: Keys
     /// What the root row says; after a failed operation what it said before.
     var root: RootState
@@ -24,42 +21,38 @@ final class Committer {
     /// Set while nothing may be written: opened read-only, or being locked.
     var refusal: Errno?
 
-    /// Off: in one of 20 kills under load the journal's last entries were not put back, for a reason not yet found.
-    /// A commit for each operation costs speed only.
-    static let gathersOperations = true
-
-    /// How many batches have been committed since the file was opened.
-    private var batches: UInt64 = 0
-    /// SQLite's transaction is open.
-    private var isBatchOpen = false
-    /// Each operation is committed by itself: no journal, or little space.
-    private var isImmediate = false
-    /// The batch was lost when its commit failed; its rows are in the journal.
-    private var needsReplay = false
-    private var journal: Journal?
+    let applier: Applier
+    let journal: Journal
     private let durability: Durability
-    /// Rows of the open batch, which other connections do not see.
-    let pending: PendingRows
+    /// Reads what the store has, beside the applier.
+    private let reading: Connection
+    private let readingRows: RowStatements
+    /// The rows of the running operation.
+    private var staged = RowSet()
+    /// While an operation writes into the store itself: its connection.
+    private var direct: StoreWriter?
 
     /// Reused for each row: a record is encoded and padded here…
     private var plain = PlainBuffer(capacity: 4096)
     /// …and sealed into this.
     var cipher = PlainBuffer(capacity: 4096)
     private var sealBytes = PlainBuffer(capacity: Seal.size)
-    let rows: RowStatements
 
     init(
-        connection: Connection, keys: Keys, root: RootState, journal: Journal?, durability: Durability
+        connection: Connection, keys: Keys, root: RootState, journal: Journal, durability: Durability
     ) throws(DatabaseFailure) {
-        self.connection = connection
         self.keys = keys
         self.root = root
         self.journal = journal
         self.durability = durability
-        pending = PendingRows()
-        rows = try RowStatements(connection)
-        journal?.reset(base: root.counter, vault: keys.vault)
+        applier = Applier(try StoreWriter(connection), journal: journal, durability: durability)
+        reading = try Connection(path: connection.path, readOnly: true, cacheKiB: 4096)
+        readingRows = try RowStatements(reading)
     }
+
+    /// A connection that sees what the store has and, in ``transactionNow(_:)``, writes into it.
+    var connection: Connection { direct?.connection ?? reading }
+    var rows: RowStatements { direct?.rows ?? readingRows }
 
     /// Runs `body` as one operation. When this returns, all of it survives a killed process; when it throws
     /// (ENOSPC, EIO, EROFS), nothing of it was done.
@@ -67,122 +60,89 @@ final class Committer {
         if let refusal { throw refusal }
         let before = root
         operations.removeAll(keepingCapacity: true)
-        try openBatch()
-        journal?.begin()
-        let result: R
+        staged.removeAll()
         do throws(Errno) {
-            try Vault.database { () throws(DatabaseFailure) in try rows.savepoint.run() }
-            result = try body()
+            let result = try body()
             try appendOperations()
             try writeRoot()
-            try Vault.database { () throws(DatabaseFailure) in try rows.release.run() }
+            try finish(base: before.counter)
+            return result
         } catch {
             root = before
-            abandonOperation()
             throw error
         }
-        guard let journal, !isImmediate, !journal.isOverflowing else {
-            do throws(Errno) { try commitBatch() } catch {
-                root = before
-                throw error
-            }
-            return result
-        }
-        journal.finish()
-        if journal.isNearlyFull { try? commitBatch() }
-        return result
     }
 
-    /// As ``transaction(_:)``, but committed before it returns: for what the journal does not carry.
+    /// As ``transaction(_:)``, into the store at once and past the journal: for much content, and for what the
+    /// journal does not carry.
     func transactionNow<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if let refusal { throw refusal }
-        try commitBatch()
-        try openBatch()
-        isImmediate = true
-        return try transaction(body)
-    }
-
-    // MARK: The batch
-
-    private func openBatch() throws(Errno) {
-        if needsReplay { try replayJournal() }
-        guard !isBatchOpen else { return }
-        // Every operation is a batch of its own until the journal has proved itself under kills at random moments:
-        // see the note at ``gathersOperations``.
-        isImmediate = !Committer.gathersOperations || journal == nil || connection.isShortOfSpace
-        try Vault.database { () throws(DatabaseFailure) in try rows.begin.run() }
-        isBatchOpen = true
-    }
-
-    /// Makes the batch part of the store. When it fails, the batch is in the journal still, and is tried again
-    /// with the next operation.
-    func commitBatch() throws(Errno) {
-        if needsReplay { try replayJournal() }
-        guard isBatchOpen else { return }
-        do throws(DatabaseFailure) { try rows.commit.run() } catch {
-            try? rows.rollback.run()
-            isBatchOpen = false
-            needsReplay = journal?.isEmpty == false
-            throw error.errno
-        }
-        isBatchOpen = false
-        batches &+= 1
-        durability.noteCommit(batches)
-        pending.removeAll()
-        journal?.reset(base: root.counter, vault: keys.vault)
-    }
-
-    /// Takes back what the failed operation has written, and nothing else.
-    private func abandonOperation() {
-        do throws(DatabaseFailure) {
-            try rows.rollbackToSavepoint.run()
-            try rows.release.run()
-        } catch {
-            // SQLite has rolled back the whole transaction by itself, as it does when the disk is full.
-            try? rows.rollback.run()
-            isBatchOpen = false
-            needsReplay = journal?.isEmpty == false
-        }
-    }
-
-    /// Puts the rows of a lost batch into the store again.
-    private func replayJournal() throws(Errno) {
-        guard let journal else { return }
-        let base = try Vault.database { () throws(DatabaseFailure) in try storedCounter() }
-        do throws(DatabaseFailure) {
-            try rows.begin.run()
-            _ = unsafe try journal.replay(base: base, vault: keys.vault) { (row) throws(DatabaseFailure) in
-                try unsafe rows.run(row)
+        try drain()
+        let before = root
+        operations.removeAll(keepingCapacity: true)
+        do throws(Errno) {
+            return try applier.writer.withLock { (writer) throws(Errno) in
+                direct = writer
+                defer { direct = nil }
+                let result = try writer.transaction(translating: \.errno) { () throws(Errno) in
+                    let result = try body()
+                    try appendOperations()
+                    try writeRoot()
+                    return result
+                }
+                durability.noteCommit()
+                return result
             }
-            try rows.commit.run()
         } catch {
-            try? rows.rollback.run()
-            throw error.errno
+            root = before
+            throw error
         }
-        needsReplay = false
-        batches &+= 1
-        durability.noteCommit(batches)
-        pending.removeAll()
-        journal.reset(base: root.counter, vault: keys.vault)
     }
 
-    /// The counter of the root as the store has it.
-    private func storedCounter() throws(DatabaseFailure) -> UInt64 {
-        var damage: [Damage] = []
-        return try Unlocked.readRoot(connection, keys, &damage).counter
+    private func finish(base: UInt64) throws(Errno) {
+        let count = staged.bytes.count
+        guard journal.takes(count), !applier.isShortOfSpace else {
+            try drain()
+            return try applier.commit(staged)
+        }
+        if !journal.hasRoom(for: count) {
+            // The other region is still being moved: whoever writes faster than that waits for it.
+            try applier.apply()
+            journal.rotate()
+            applier.applySoon()
+        }
+        try journal.append(staged, base: base)
+        if journal.isHalfFull, journal.rotate() { applier.applySoon() }
     }
 
-    /// Commits what is open and lets go of the journal.
-    func close(keepsJournal: Bool) {
-        if !keepsJournal { journal?.remove() }
-        journal = nil
+    /// Returns when everything is in the store.
+    func drain() throws(Errno) {
+        guard !journal.isEmpty else { return }
+        try applier.apply()
+        journal.rotate()
+        try applier.apply()
     }
 
-    /// Writes a row to the batch and to the journal.
-    func write(_ row: Journal.Row) throws(Errno) {
-        do throws(DatabaseFailure) { try unsafe rows.run(row) } catch { throw error.errno }
-        unsafe journal?.append(row)
-        unsafe pending.insert(row.slot)
+    /// Lets go of the file.
+    func close(removesJournal: Bool) {
+        applier.stop()
+        if removesJournal { journal.remove() }
+        reading.close()
+        applier.writer.withLock { $0.connection.close() }
+    }
+
+    /// A row that is staged or in the journal; nil where the store has the latest of it.
+    private func found(_ key: RowKey) -> FoundRow? {
+        guard direct == nil else { return nil }
+        return FoundRow.latest(staged.row(key), over: journal.row(key))
+    }
+
+    private func write(_ change: RowChange) throws(Errno) {
+        if let direct {
+            do throws(DatabaseFailure) { try unsafe direct.rows.run(change) } catch { throw error.errno }
+        } else {
+            unsafe staged.append(change)
+        }
     }
 
     // MARK: Rows
@@ -222,22 +182,20 @@ final class Committer {
         SealBytes(seal).encode(into: &sealBytes)
         try unsafe sealBytes.withUnsafeBytes { (seal) throws(Errno) in
             try unsafe cipher.withUnsafeBytes { (body) throws(Errno) in
-                var row = unsafe Journal.Row(
-                    kind: .put, table: table, slot: slot, seal: seal, body: body, content: nil)
+                var change = unsafe RowChange(.put, RowKey(table, slot))
+                unsafe (change.seal, change.body) = unsafe (seal, body)
                 switch unsafe content {
-                case .keep: if !isNew { unsafe row.kind = .update }
+                case .keep: if !isNew { unsafe change.kind = .update }
                 case .none: break
-                case .bytes(let bytes): unsafe row.content = bytes
+                case .bytes(let bytes): unsafe change.content = bytes
                 }
-                try unsafe write(row)
+                try unsafe write(change)
             }
         }
     }
 
     func delete(_ table: Table, slot: Int64, seal: Seal) throws(Errno) {
-        let empty = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
-        try unsafe write(
-            Journal.Row(kind: .delete, table: table.rawValue, slot: slot, seal: empty, body: empty, content: nil))
+        try unsafe write(RowChange(.delete, RowKey(table, slot)))
         root.remove(keys.multiset, table, slot, seal)
     }
 
@@ -245,24 +203,94 @@ final class Committer {
     func load<R>(
         _ table: Table, _ type: SealedType, slot: Int64, _ decode: (RawSpan) throws(FormatError) -> R
     ) throws(Errno) -> (R, Seal) {
+        try unsafe withRow(table, slot) { (seal, body) throws(Errno) in
+            guard body.count <= Limits.metadata else { throw .ioError }
+            plain.resize(to: body.count)
+            let data = keys.rowData(type, slot: slot)
+            let opened = unsafe plain.withUnsafeMutableBytes { target in
+                unsafe keys.record.open(body, seal, data, into: target)
+            }
+            guard opened else { throw .ioError }
+            do throws(FormatError) { return (try plain.withBytes(decode), seal) } catch { throw .ioError }
+        }
+    }
+
+    /// A row's seal and sealed body, as the running operation sees it.
+    private func withRow<R>(
+        _ table: Table, _ slot: Int64, _ body: (Seal, UnsafeRawBufferPointer) throws(Errno) -> R
+    ) throws(Errno) -> R {
+        if let found = found(RowKey(table, slot)) {
+            guard !found.isDeleted else { throw .ioError }
+            return try unsafe found.body.withRawBytes { (bytes) throws(Errno) in
+                try unsafe body(found.seal, bytes)
+            }
+        }
         let statement = rows.select[Int(table.rawValue)]
         defer { statement.reset() }
-        let found: Bool
-        do throws(DatabaseFailure) { found = try statement.bind(1, slot).step() } catch { throw error.errno }
-        guard found else { throw .ioError }
-        guard let seal = unsafe RowReader.seal(statement.bytes(0)) else { throw .ioError }
-        let data = keys.rowData(type, slot: slot)
-        let body = unsafe statement.bytes(1)
-        guard body.count <= Limits.metadata else { throw .ioError }
-        plain.resize(to: body.count)
-        let opened = unsafe plain.withUnsafeMutableBytes { target in
-            unsafe keys.record.open(body, seal, data, into: target)
+        let isThere: Bool
+        do throws(DatabaseFailure) { isThere = try statement.bind(1, slot).step() } catch { throw error.errno }
+        guard isThere, let seal = unsafe RowReader.seal(statement.bytes(0)) else { throw .ioError }
+        return try unsafe body(seal, statement.bytes(1))
+    }
+
+    /// The seal of a row.
+    func seal(of table: Table, slot: Int64) throws(Errno) -> Seal {
+        try unsafe withRow(table, slot) { seal, _ in seal }
+    }
+
+    /// Whether a row is there.
+    func has(_ table: Table, slot: Int64) throws(Errno) -> Bool {
+        if let found = found(RowKey(table, slot)) { return !found.isDeleted }
+        let statement = rows.select[Int(table.rawValue)]
+        defer { statement.reset() }
+        do throws(DatabaseFailure) { return try statement.bind(1, slot).step() } catch { throw error.errno }
+    }
+
+    /// The sealed content column of a file or version, as the running operation sees it.
+    func contentColumn<R>(
+        _ table: Table, _ slot: Int64, _ body: (UnsafeRawBufferPointer) throws(Errno) -> R
+    ) throws(Errno) -> R {
+        var (table, slot) = (table, slot)
+        var found = found(RowKey(table, slot))
+        if case .file = found?.content {
+            // The store has it under a file still: let it become the version's there.
+            try drain()
+            found = self.found(RowKey(table, slot))
         }
-        guard opened else { throw .ioError }
-        do throws(FormatError) {
-            return (try plain.withBytes(decode), seal)
-        } catch {
-            throw .ioError
+        switch found?.content {
+        case .bytes(let bytes):
+            return try unsafe bytes.withRawBytes { (bytes) throws(Errno) in try unsafe body(bytes) }
+        case .none?: return try unsafe body(UnsafeRawBufferPointer(start: nil, count: 0))
+        // Staged by the running operation, which the store knows nothing of.
+        case .file(let file): (table, slot) = (.file, file)
+        case .stored, nil: break
+        }
+        let statement = table == .file ? rows.fileContent : rows.versionContent
+        defer { statement.reset() }
+        let isThere: Bool
+        do throws(DatabaseFailure) { isThere = try statement.bind(1, slot).step() } catch { throw error.errno }
+        guard isThere else { throw .ioError }
+        return try unsafe body(statement.bytes(0))
+    }
+
+    /// Gives the version the content column of a file as it stands, still sealed.
+    func copyContent(ofFile file: Int64, toVersion version: Int64) throws(Errno) {
+        var change = unsafe RowChange(.content, RowKey(.version, version))
+        switch found(RowKey(.file, file))?.content {
+        case .bytes(let bytes):
+            try unsafe bytes.withRawBytes { (bytes) throws(Errno) in
+                unsafe change.content = bytes
+                try unsafe write(change)
+            }
+        case .none?:
+            try unsafe write(change)
+        case .stored, .file, nil:
+            // SQLite copies it, before anything that is staged later changes it.
+            try unsafe withUnsafeBytes(of: file.littleEndian) { (source) throws(Errno) in
+                unsafe change.kind = .copyContent
+                unsafe change.body = source
+                try unsafe write(change)
+            }
         }
     }
 
@@ -281,19 +309,9 @@ final class Committer {
     /// Without a remote nobody reads the oldest operations: the first push sends the state itself.
     private func dropOperations() throws(Errno) {
         let last = root.lastOperation - Limits.operationsKept
-        let statement = rows.operationSeals
-        var dropped: [(Int64, Seal)] = []
-        do throws(DatabaseFailure) {
-            statement.bind(1, last)
-            while try statement.step() {
-                guard let seal = unsafe RowReader.seal(statement.bytes(1)) else { throw DatabaseFailure.corrupt }
-                dropped.append((statement.integer(0), seal))
-            }
-        } catch {
-            throw error.errno
+        for slot in (root.droppedOperations + 1)...last where try has(.operation, slot: slot) {
+            try delete(.operation, slot: slot, seal: try seal(of: .operation, slot: slot))
         }
-        statement.reset()
-        for (slot, seal) in dropped { try delete(.operation, slot: slot, seal: seal) }
         root.droppedOperations = last
     }
 

@@ -2,21 +2,29 @@ internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
-/// Makes committed transactions survive a power cut: fdatasync(2) on SQLite's write-ahead log.
+/// Makes what was written to a file survive a power loss: fdatasync(2), shared by all who wait.
 ///
-/// SQLite runs with synchronous=NORMAL, where a commit writes the log and does not wait for the disk;
-/// the log is what recovery reads, so syncing it is all that synchronous=FULL would do with each
-/// commit. Done here, outside of the committer's lock, several callers share one sync: whoever comes
-/// while one is running waits for the next, which covers them all.
+/// For the journal's file, and for SQLite's write-ahead log: SQLite runs with synchronous=NORMAL, where a commit
+/// writes the log and does not wait for the disk; the log is what recovery reads, so syncing it is all that
+/// synchronous=FULL would do with each commit. Whoever comes while a sync is running waits for the next, which
+/// covers them all.
 final class Durability: Sendable {
-    private let log: FileDescriptor?
+    private let file: FileDescriptor?
     private let turn = Mutex(())
-    private let committed = Atomic<UInt64>(0)
+    private let written = Atomic<UInt64>(0)
     private let durable = Atomic<UInt64>(0)
+    /// After a failed sync the kernel may have dropped the pages, and the next one says that all is well (fsync(2);
+    /// Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020): never believe it again.
+    private let hasFailed = Atomic<Bool>(false)
 
-    /// Opens the log beside the vault, which is there once the first connection has written.
-    init(vault: FilePath) {
-        log = try? FileDescriptor.open(FilePath(vault.string + "-wal"), .readWrite, options: [.closeOnExec])
+    /// Takes the descriptor over.
+    init(_ file: FileDescriptor?) {
+        self.file = file
+    }
+
+    /// For the log beside the vault, which is there once the first connection has written.
+    convenience init(vault: FilePath) {
+        self.init(try? FileDescriptor.open(FilePath(vault.string + "-wal"), .readWrite, options: [.closeOnExec]))
         // The log's own directory entry has to survive, too.
         if let directory = try? FileDescriptor.open(
             vault.removingLastComponent().isEmpty ? "." : vault.removingLastComponent(), .readOnly)
@@ -26,33 +34,33 @@ final class Durability: Sendable {
         }
     }
 
-    deinit { try? log?.close() }
+    deinit { try? file?.close() }
 
-    func noteCommit(_ number: UInt64) {
-        committed.store(number, ordering: .releasing)
+    /// Something was written. Callers hold the lock under which they wrote.
+    func noteCommit() {
+        written.wrappingAdd(1, ordering: .releasing)
     }
 
-    var isBehind: Bool { durable.load(ordering: .acquiring) < committed.load(ordering: .acquiring) }
-
-    /// Returns when every transaction that was committed before the call is on the disk.
+    /// Returns when everything that was written before the call is on the disk.
     func makeDurable() throws(Errno) {
-        let wanted = committed.load(ordering: .acquiring)
+        let wanted = written.load(ordering: .acquiring)
         guard durable.load(ordering: .acquiring) < wanted else { return }
-        guard let log else { throw .ioError }
-        let failed = turn.withLock { _ -> Bool in
-            if durable.load(ordering: .acquiring) >= wanted { return false }
-            let covered = committed.load(ordering: .acquiring)
-            guard fdatasync(log.rawValue) == 0 else { return true }
-            durable.store(covered, ordering: .releasing)
-            return false
+        guard let file else { throw .ioError }
+        turn.withLock { _ in
+            guard durable.load(ordering: .acquiring) < wanted, !hasFailed.load(ordering: .acquiring) else { return }
+            let covered = written.load(ordering: .acquiring)
+            if fdatasync(file.rawValue) == 0 {
+                durable.store(covered, ordering: .releasing)
+            } else {
+                hasFailed.store(true, ordering: .releasing)
+            }
         }
-        // After a failed sync the kernel may have dropped the pages (fsync(2)): never report success.
-        if failed { throw .ioError }
+        guard durable.load(ordering: .acquiring) >= wanted else { throw .ioError }
     }
 
-    /// The length of the log in bytes.
-    var logSize: Int64 {
-        guard let log else { return 0 }
-        return (try? log.seek(offset: 0, from: .end)) ?? 0
+    /// The length of the file in bytes.
+    var size: Int64 {
+        guard let file else { return 0 }
+        return (try? file.seek(offset: 0, from: .end)) ?? 0
     }
 }

@@ -1,8 +1,8 @@
 internal import Dispatch
 internal import SystemPackage
 
-/// What happens once a second while a vault is open: changes that nobody flushed are committed, commits
-/// are made durable, the log is moved into the file, the trash is emptied of what is too old.
+/// What happens twice a second while a vault is open: changes that nobody flushed are committed and made
+/// durable, the journal moves into the store and the log into the file, the trash loses what is too old.
 final class Maintenance: Sendable {
     private let timer = Guarded<(any DispatchSourceTimer)?>(nil)
     private let queue = DispatchQueue(label: "coffer.maintenance", qos: .utility)
@@ -34,29 +34,25 @@ extension Vault {
     func maintain() {
         commitOldContents()
         let counter = committer.withLock { committer in
-            // The counter of what is in the store; none where the batch could not be committed.
-            (try? committer.commitBatch()).map { committer.root.counter }
+            committer.journal.rotate()
+            return committer.root.counter
         }
-        if durability.isBehind {
-            do throws(Errno) {
-                try durability.makeDurable()
-                if let counter { file.save(counter: counter, readOnly: isReadOnly) }
-            } catch {
-                // Whoever asks for durability meets it again.
-            }
+        do throws(Errno) {
+            try makeDurable()
+            file.save(counter: counter, readOnly: isReadOnly)
+            try applier.apply()
+        } catch {
+            // Whoever asks for durability meets it again.
         }
         purgeTrash()
-        if durability.logSize > Maintenance.checkpointSize { checkpoint() }
+        if applier.durability.size > Maintenance.checkpointSize { checkpoint() }
     }
 
-    /// Moves the log into the file. Takes the committer only when the log has grown out of bounds: a
-    /// passive checkpoint works beside a writer, but while one keeps writing the log never restarts.
+    /// Moves the log into the file. Takes the writer only when the log has grown out of bounds: a passive
+    /// checkpoint works beside one, but while it keeps writing the log never restarts.
     func checkpoint() {
-        if durability.logSize > Maintenance.checkpointForced {
-            committer.withLock { committer in
-                try? committer.commitBatch()
-                try? committer.connection.checkpoint()
-            }
+        if applier.durability.size > Maintenance.checkpointForced {
+            applier.writer.withLock { try? $0.connection.checkpoint() }
         } else {
             checkpointer.withLock { try? $0?.checkpoint() }
         }

@@ -6,9 +6,6 @@ final class RowStatements {
     let begin: PreparedStatement
     let commit: PreparedStatement
     let rollback: PreparedStatement
-    let savepoint: PreparedStatement
-    let release: PreparedStatement
-    let rollbackToSavepoint: PreparedStatement
     let copyContent: PreparedStatement
     /// By the number of the table; 0 is the root.
     private let put: [PreparedStatement]
@@ -17,7 +14,6 @@ final class RowStatements {
     let fileContent: PreparedStatement
     let versionContent: PreparedStatement
     let chunkSeal: PreparedStatement
-    let operationSeals: PreparedStatement
     /// By the number of the table.
     let select: [PreparedStatement]
     let delete: [PreparedStatement]
@@ -28,9 +24,6 @@ final class RowStatements {
         begin = try connection.prepare("BEGIN IMMEDIATE")
         commit = try connection.prepare("COMMIT")
         rollback = try connection.prepare("ROLLBACK")
-        savepoint = try connection.prepare("SAVEPOINT operation")
-        release = try connection.prepare("RELEASE operation")
-        rollbackToSavepoint = try connection.prepare("ROLLBACK TO operation")
         put = try [
             "root (id, seal, body) VALUES (?1, ?2, ?3)", "entry (slot, seal, body) VALUES (?1, ?2, ?3)",
             "file (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)",
@@ -45,7 +38,6 @@ final class RowStatements {
         fileContent = try connection.prepare("SELECT content FROM file WHERE slot = ?1")
         versionContent = try connection.prepare("SELECT content FROM version WHERE slot = ?1")
         chunkSeal = try connection.prepare("SELECT seal FROM chunk WHERE slot = ?1")
-        operationSeals = try connection.prepare("SELECT slot, seal FROM operation WHERE slot <= ?1")
         var select: [PreparedStatement] = [begin]
         var delete: [PreparedStatement] = [begin]
         for name in RowStatements.tableNames.dropFirst() {
@@ -58,28 +50,31 @@ final class RowStatements {
 }
 
 extension RowStatements {
-    /// Writes one row: as an operation does, and as the journal does after a crash.
-    func run(_ row: Journal.Row) throws(DatabaseFailure) {
-        let table = Int(unsafe row.table)
-        guard table < put.count else { throw .corrupt }
-        switch unsafe row.kind {
+    /// Changes one row of the store.
+    func run(_ change: RowChange) throws(DatabaseFailure) {
+        let (table, slot) = unsafe (Int(change.key.table), change.key.slot)
+        switch unsafe change.kind {
         case .put:
             let statement = put[table]
-            unsafe statement.bind(1, row.slot).bind(2, row.seal).bind(3, row.body)
+            unsafe statement.bind(1, slot).bind(2, change.seal).bind(3, change.body)
             if table == Int(Table.file.rawValue) || table == Int(Table.version.rawValue) {
-                if let content = unsafe row.content { unsafe statement.bind(4, content) } else { statement.bindNull(4) }
+                if let content = unsafe change.content {
+                    unsafe statement.bind(4, content)
+                } else {
+                    statement.bindNull(4)
+                }
             }
             try statement.run()
         case .update:
             let statement = table == Int(Table.file.rawValue) ? updateFile : updateVersion
-            try unsafe statement.bind(1, row.slot).bind(2, row.seal).bind(3, row.body).run()
+            try unsafe statement.bind(1, slot).bind(2, change.seal).bind(3, change.body).run()
         case .delete:
-            guard table > 0 else { throw .corrupt }
-            try unsafe delete[table].bind(1, row.slot).run()
+            try delete[table].bind(1, slot).run()
         case .copyContent:
-            guard unsafe row.body.count == 8 else { throw .corrupt }
-            let file = unsafe Int64(littleEndian: row.body.loadUnaligned(as: Int64.self))
-            try unsafe copyContent.bind(1, row.slot).bind(2, file).run()
+            try unsafe copyContent.bind(1, slot).bind(2, change.body.loadUnaligned(as: Int64.self)).run()
+        case .content:
+            // Stands in a set of changes only, which writes a row once.
+            throw .other(-1)
         }
     }
 }

@@ -10,11 +10,13 @@ final class Reader {
     private let chunkRow: PreparedStatement
     private let versionRow: PreparedStatement
     private let keys: Keys
+    private let journal: Journal
     private var plain = PlainBuffer(capacity: 4096)
 
-    init(path: FilePath, keys: Keys) throws(DatabaseFailure) {
+    init(path: FilePath, keys: Keys, journal: Journal) throws(DatabaseFailure) {
         connection = try Connection(path: path, readOnly: true, cacheKiB: 2048)
         self.keys = keys
+        self.journal = journal
         fileRow = try connection.prepare("SELECT seal, body, content FROM file WHERE slot = ?1")
         chunkRow = try connection.prepare("SELECT seal, body FROM chunk WHERE slot = ?1")
         versionRow = try connection.prepare("SELECT seal, body, content FROM version WHERE slot = ?1")
@@ -25,15 +27,15 @@ final class Reader {
         _ slot: Int64, _ body: (FileRecord, UnsafeRawBufferPointer) throws(Errno) -> R
     ) throws(Errno) -> R {
         defer { fileRow.reset() }
-        try fetch(fileRow, slot)
-        try openRecord(fileRow, .file, slot: slot)
-        let record: FileRecord
-        do throws(FormatError) {
-            record = try plain.withBytes { (bytes) throws(FormatError) in try FileRecord(decoding: bytes) }
-        } catch {
-            throw .ioError
+        return try unsafe row(.file, .file, slot, fileRow) { (content) throws(Errno) in
+            let record: FileRecord
+            do throws(FormatError) {
+                record = try plain.withBytes { (bytes) throws(FormatError) in try FileRecord(decoding: bytes) }
+            } catch {
+                throw .ioError
+            }
+            return try unsafe body(record, content)
         }
-        return try unsafe body(record, fileRow.bytes(2))
     }
 
     /// The same for an earlier version.
@@ -41,15 +43,45 @@ final class Reader {
         _ slot: Int64, _ body: (VersionRecord, UnsafeRawBufferPointer) throws(Errno) -> R
     ) throws(Errno) -> R {
         defer { versionRow.reset() }
-        try fetch(versionRow, slot)
-        try openRecord(versionRow, .version, slot: slot)
-        let record: VersionRecord
-        do throws(FormatError) {
-            record = try plain.withBytes { (bytes) throws(FormatError) in try VersionRecord(decoding: bytes) }
-        } catch {
-            throw .ioError
+        return try unsafe row(.version, .version, slot, versionRow) { (content) throws(Errno) in
+            let record: VersionRecord
+            do throws(FormatError) {
+                record = try plain.withBytes { (bytes) throws(FormatError) in try VersionRecord(decoding: bytes) }
+            } catch {
+                throw .ioError
+            }
+            return try unsafe body(record, content)
         }
-        return try unsafe body(record, versionRow.bytes(2))
+    }
+
+    /// Opens a row's record into `plain` and hands out the content column.
+    ///
+    /// - Throws: EAGAIN where the content is about to move within the store: once that is settled, it is there.
+    private func row<R>(
+        _ table: Table, _ type: SealedType, _ slot: Int64, _ statement: PreparedStatement,
+        _ body: (UnsafeRawBufferPointer) throws(Errno) -> R
+    ) throws(Errno) -> R {
+        guard let found = journal.row(RowKey(table, slot)) else {
+            try fetch(statement, slot)
+            guard let seal = unsafe RowReader.seal(statement.bytes(0)) else { throw .ioError }
+            try unsafe open(statement.bytes(1), seal, type, slot)
+            return try unsafe body(statement.bytes(2))
+        }
+        guard !found.isDeleted else { throw .ioError }
+        try unsafe found.body.withRawBytes { (sealed) throws(Errno) in
+            try unsafe open(sealed, found.seal, type, slot)
+        }
+        switch found.content {
+        case .none: return try unsafe body(UnsafeRawBufferPointer(start: nil, count: 0))
+        case .bytes(let bytes):
+            return try unsafe bytes.withRawBytes { (bytes) throws(Errno) in try unsafe body(bytes) }
+        case .file: throw .resourceTemporarilyUnavailable
+        case .stored:
+            try fetch(statement, slot)
+            // A later save may have come into the store since: then this record is not that content's.
+            guard journal.row(RowKey(table, slot))?.seal == found.seal else { throw .resourceTemporarilyUnavailable }
+            return try unsafe body(statement.bytes(2))
+        }
     }
 
     /// Opens a content column into `target`, which gets its padded length.
@@ -69,12 +101,23 @@ final class Reader {
     func chunk(
         _ slot: Int64, file: Identifier, index: Int, skip: Int, into target: UnsafeMutableRawBufferPointer
     ) throws(Errno) {
+        if let found = journal.row(RowKey(.chunk, slot)) {
+            guard !found.isDeleted else { throw .ioError }
+            return try unsafe found.body.withRawBytes { (sealed) throws(Errno) in
+                try unsafe open(chunk: sealed, found.seal, slot, file: file, index: index, skip: skip, into: target)
+            }
+        }
         defer { chunkRow.reset() }
         try fetch(chunkRow, slot)
-        let sealed = unsafe chunkRow.bytes(1)
-        guard let seal = unsafe RowReader.seal(chunkRow.bytes(0)), sealed.count <= Limits.chunkSize else {
-            throw .ioError
-        }
+        guard let seal = unsafe RowReader.seal(chunkRow.bytes(0)) else { throw .ioError }
+        try unsafe open(chunk: chunkRow.bytes(1), seal, slot, file: file, index: index, skip: skip, into: target)
+    }
+
+    private func open(
+        chunk sealed: UnsafeRawBufferPointer, _ seal: Seal, _ slot: Int64, file: Identifier, index: Int, skip: Int,
+        into target: UnsafeMutableRawBufferPointer
+    ) throws(Errno) {
+        guard sealed.count <= Limits.chunkSize else { throw .ioError }
         let data = keys.chunkData(file: file, slot: slot, index: index)
         if skip == 0, target.count == sealed.count {
             guard unsafe keys.chunk.open(sealed, seal, data, into: target) else { throw .ioError }
@@ -102,11 +145,11 @@ final class Reader {
         guard found else { throw .ioError }
     }
 
-    private func openRecord(_ statement: PreparedStatement, _ type: SealedType, slot: Int64) throws(Errno) {
-        let sealed = unsafe statement.bytes(1)
-        guard let seal = unsafe RowReader.seal(statement.bytes(0)), sealed.count <= Limits.metadata else {
-            throw .ioError
-        }
+    /// Opens a sealed record into `plain`.
+    private func open(
+        _ sealed: UnsafeRawBufferPointer, _ seal: Seal, _ type: SealedType, _ slot: Int64
+    ) throws(Errno) {
+        guard sealed.count <= Limits.metadata else { throw .ioError }
         plain.resize(to: sealed.count)
         let data = keys.rowData(type, slot: slot)
         let opened = unsafe plain.withUnsafeMutableBytes { unsafe keys.record.open(sealed, seal, data, into: $0) }
@@ -124,9 +167,9 @@ final class ReaderPool: Sendable {
         init(_ reader: sending Reader) { lock = Mutex(reader) }
     }
 
-    init(path: FilePath, keys: Keys, count: Int) throws(DatabaseFailure) {
+    init(path: FilePath, keys: Keys, journal: Journal, count: Int) throws(DatabaseFailure) {
         var readers: [ReaderBox] = []
-        for _ in 0..<count { readers.append(ReaderBox(try Reader(path: path, keys: keys))) }
+        for _ in 0..<count { readers.append(ReaderBox(try Reader(path: path, keys: keys, journal: journal))) }
         self.readers = readers
     }
 

@@ -11,10 +11,9 @@ extension Vault {
         let prepared = state
         let outcome = try committer.withLock { (committer) throws(Errno) -> ContentState.StoredContent in
             let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(prepared.node) }
-            let stored = try committer.transaction { () throws(Errno) in
-                try store(prepared, inode, in: committer)
-            }
-            return stored
+            func store() throws(Errno) -> ContentState.StoredContent { try self.store(prepared, inode, in: committer) }
+            return prepared.dirtyBytes > Vault.journaledContent
+                ? try committer.transactionNow(store) : try committer.transaction(store)
         }
         state.stored = outcome
         state.storedSize = state.size
@@ -23,7 +22,7 @@ extension Vault {
         state.isDirty = false
         state.storedIsGone = false
         state.versionSaved = true
-        if durability.logSize > Maintenance.checkpointForced { checkpoint() }
+        if applier.durability.size > Maintenance.checkpointForced { checkpoint() }
     }
 
     /// Reads, before the committer is taken, what the commit needs of the stored content: all of an inline one,
@@ -82,7 +81,7 @@ extension Vault {
         doomed.remove(0)
         if !doomed.isEmpty, record.history != 0 {
             let content = try committer.loadVersion(record.history).0.content
-            doomed.subtract(try chunkListInTransaction("version", record.history, content, committer))
+            doomed.subtract(try chunkListInTransaction(.version, record.history, content, committer))
         }
         for slot in doomed { try committer.deleteChunk(slot) }
     }
@@ -96,7 +95,7 @@ extension Vault {
             reference: isGone
                 ? ContentReference(kind: .none, version: 0, size: 0, seal: .zero, origin: state.file)
                 : record.content,
-            chunks: isGone ? [] : try chunkListInTransaction("file", state.slot, record.content, committer),
+            chunks: isGone ? [] : try chunkListInTransaction(.file, state.slot, record.content, committer),
             valid: isGone ? 0 : min(record.content.size, state.keptSize))
     }
 
@@ -106,7 +105,7 @@ extension Vault {
     ) throws(Errno) -> [Int64] {
         guard record.content.kind == .chunks else { return [] }
         if !state.storedIsGone, let stored = state.stored { return stored.chunks }
-        return try chunkListInTransaction("file", state.slot, record.content, committer)
+        return try chunkListInTransaction(.file, state.slot, record.content, committer)
     }
 
     private func storeInline(

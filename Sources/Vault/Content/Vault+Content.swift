@@ -78,7 +78,7 @@ extension Vault {
     /// A small file that nobody has changed: one row, one record, no state kept.
     private func readSmall(_ inode: Inode, offset: UInt64, count: Int, into target: inout PlainBuffer) throws(Errno) {
         guard inode.size > 0, offset < inode.size else { return }
-        try withReader(of: inode.slot) { (reader) throws(Errno) in
+        try withReader { (reader) throws(Errno) in
             try unsafe reader.file(inode.slot) { (record, sealed) throws(Errno) in
                 guard record.content.kind == .inline else {
                     target.resize(to: Int(min(record.content.size, UInt64(Limits.inlineContent))))
@@ -110,6 +110,8 @@ extension Vault {
         }
     }
 
+    /// Changed content up to this many bytes goes through the journal.
+    static let journaledContent = 256 << 10
     /// How much changed content of one file is kept in memory before it is committed, in bytes.
     static let spillLimit = 8 << 20
     /// The most that one memory-only file may hold, in bytes.
@@ -153,21 +155,26 @@ extension Vault {
         }
     }
 
-    /// Commits the batch and returns when it is on the disk.
+    /// Returns when all operations so far are on the disk.
     func makeDurable() throws(Errno) {
-        try settle()
-        try durability.makeDurable()
+        // An entry of the journal builds on what went into the store before it.
+        try applier.durability.makeDurable()
+        try journal.synchronize()
     }
 
-    /// Commits the batch: readers see it then.
+    /// Returns when all operations so far are in the store.
     func settle() throws(Errno) {
-        try committer.withLock { (committer) throws(Errno) in try committer.commitBatch() }
+        try committer.withLock { (committer) throws(Errno) in try committer.drain() }
     }
 
-    /// A reader that sees the row at `slot` as it is now. Not while the committer is held.
-    func withReader<R: Sendable>(of slot: Int64, _ body: (Reader) throws(Errno) -> R) throws(Errno) -> R {
-        if pending.contains(slot) { try settle() }
-        return try readers.withReader(body)
+    /// A reader of rows as the last operation left them. Not while the committer is held.
+    func withReader<R: Sendable>(_ body: (Reader) throws(Errno) -> R) throws(Errno) -> R {
+        for _ in 0..<3 {
+            do throws(Errno) { return try readers.withReader(body) } catch .resourceTemporarilyUnavailable {
+                try settle()
+            }
+        }
+        throw .ioError
     }
 
     // MARK: The table of open contents

@@ -50,7 +50,7 @@ extension Vault {
                 unsafe part.initializeMemory(as: UInt8.self, repeating: 0)
             case .inline:
                 let slot = state.slot
-                try withReader(of: slot) { (reader) throws(Errno) in
+                try withReader { (reader) throws(Errno) in
                     var plain = PlainBuffer(capacity: 0)
                     try unsafe reader.file(slot) { (record, sealed) throws(Errno) in
                         try unsafe reader.openContent(sealed, record.content, into: &plain)
@@ -62,7 +62,7 @@ extension Vault {
                 if slot == 0 {
                     unsafe part.initializeMemory(as: UInt8.self, repeating: 0)
                 } else {
-                    try withReader(of: state.slot) { (reader) throws(Errno) in
+                    try withReader { (reader) throws(Errno) in
                         try unsafe reader.chunk(slot, file: file, index: index, skip: skip, into: part)
                     }
                 }
@@ -84,7 +84,7 @@ extension Vault {
             loaded = ContentState.StoredContent(reference: reference, chunks: [], valid: 0)
         } else {
             let slot = state.slot
-            loaded = try withReader(of: slot) { (reader) throws(Errno) in
+            loaded = try withReader { (reader) throws(Errno) in
                 try unsafe reader.file(slot) { (record, sealed) throws(Errno) in
                     var chunks: [Int64] = []
                     if record.content.kind == .chunks {

@@ -12,7 +12,7 @@ internal import SystemPackage
 final class Connection {
     fileprivate let queue: DatabaseQueue
     private let handle: OpaquePointer?
-    private let path: FilePath
+    let path: FilePath
     private var prepared: [PreparedStatement] = []
 
     /// `application_id` of the file: "Coff". `file(1)` and we tell a vault by it.

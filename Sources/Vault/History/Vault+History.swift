@@ -21,8 +21,7 @@ extension Vault {
     public func history(of node: Node) throws(Errno) -> [Version] {
         let slot = try tree.withLock { (tree) throws(Errno) in try tree.inode(node).slot }
         guard slot != 0 else { return [] }
-        try settle()
-        return try readers.withReader { (reader) throws(Errno) in
+        return try withReader { (reader) throws(Errno) in
             let heads = try unsafe reader.file(slot) { (record, _) throws(Errno) in (record.history, record.predecessor)
             }
             var versions: [Version] = []
@@ -44,8 +43,7 @@ extension Vault {
     /// The content of an earlier version.
     public func read(version: Version) throws(Errno) -> PlainBuffer {
         var target = PlainBuffer(capacity: 0)
-        try settle()
-        try readers.withReader { (reader) throws(Errno) in
+        try withReader { (reader) throws(Errno) in
             let (content, chunks) = try unsafe reader.version(version.slot) { (record, sealed) throws(Errno) in
                 if record.content.kind == .inline {
                     try unsafe reader.openContent(sealed, record.content, into: &target)
@@ -144,11 +142,11 @@ extension Vault {
         // present content's where none is kept.
         var shared = Set<Int64>()
         for item in chain[..<kept] {
-            shared.formUnion(try chunkListInTransaction("version", item.slot, item.record.content, committer))
+            shared.formUnion(try chunkListInTransaction(.version, item.slot, item.record.content, committer))
         }
         shared.formUnion(try presentChunks(of: record, committer))
         for item in chain[kept...] {
-            for slot in try chunkListInTransaction("version", item.slot, item.record.content, committer)
+            for slot in try chunkListInTransaction(.version, item.slot, item.record.content, committer)
             where slot != 0 && shared.insert(slot).inserted {
                 try committer.deleteChunk(slot)
             }
@@ -163,12 +161,12 @@ extension Vault {
             let node = tree.withLock({ $0.node(of: record.identifier) })
         else { return [] }
         let slot = tree.withLock { tree in tree.inode(at: UInt32(truncatingIfNeeded: node.index)).slot }
-        return try chunkListInTransaction("file", slot, record.content, committer)
+        return try chunkListInTransaction(.file, slot, record.content, committer)
     }
 
     /// Reads a chunk list through the writer's connection: what this transaction wrote is seen.
     func chunkListInTransaction(
-        _ table: String, _ slot: Int64, _ content: ContentReference, _ committer: Committer
+        _ table: Table, _ slot: Int64, _ content: ContentReference, _ committer: Committer
     ) throws(Errno) -> [Int64] {
         guard content.kind == .chunks else { return [] }
         return unsafe try committer.contentColumn(table, slot) { (sealed) throws(Errno) in
@@ -188,10 +186,10 @@ extension Vault {
     /// Deletes a file's row with its chunks and all its versions: nothing points at it any more.
     func eraseFile(_ slot: Int64, in committer: Committer) throws(Errno) {
         var (record, seal) = try committer.loadFile(slot)
-        var chunks = Set(try chunkListInTransaction("file", slot, record.content, committer))
+        var chunks = Set(try chunkListInTransaction(.file, slot, record.content, committer))
         if record.detached != 0 {
             let (version, _) = try committer.loadVersion(record.detached)
-            chunks.subtract(try chunkListInTransaction("version", record.detached, version.content, committer))
+            chunks.subtract(try chunkListInTransaction(.version, record.detached, version.content, committer))
         }
         var chain: [VersionChainItem] = []
         var walk = [record.predecessor, record.history].filter { $0 != 0 }
@@ -202,7 +200,7 @@ extension Vault {
             if version.previous != 0 { walk.append(version.previous) }
         }
         for item in chain {
-            chunks.formUnion(try chunkListInTransaction("version", item.slot, item.record.content, committer))
+            chunks.formUnion(try chunkListInTransaction(.version, item.slot, item.record.content, committer))
             try committer.deleteVersion(item.slot, item.seal)
         }
         record.history = 0

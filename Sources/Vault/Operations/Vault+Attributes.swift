@@ -104,7 +104,7 @@ extension Vault {
         try Vault.checkAttributeName(name, reading: true)
         guard inode.hasAttributes, inode.slot != 0 else { throw Errno(rawValue: 61) }
         let wanted = name.array
-        let value = try withReader(of: inode.slot) { (reader) throws(Errno) in
+        let value = try withReader { (reader) throws(Errno) in
             try unsafe reader.file(inode.slot) { (record, _) throws(Errno) in
                 record.attributes.first { $0.name == wanted }?.value
             }
@@ -120,7 +120,7 @@ extension Vault {
         let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(node) }
         var buffer = PlainBuffer(capacity: 0)
         guard inode.hasAttributes, inode.slot != 0 else { return buffer }
-        let names = try withReader(of: inode.slot) { (reader) throws(Errno) in
+        let names = try withReader { (reader) throws(Errno) in
             try unsafe reader.file(inode.slot) { (record, _) throws(Errno) in record.attributes.map(\.name) }
         }
         for name in names { buffer.append(bytes: name + [0]) }

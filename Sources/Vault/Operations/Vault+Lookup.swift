@@ -118,7 +118,7 @@ extension Vault {
         let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(node) }
         guard inode.mode & FileType.mask == FileType.symbolicLink else { throw .invalidArgument }
         var target = PlainBuffer(capacity: 0)
-        try withReader(of: inode.slot) { (reader) throws(Errno) in
+        try withReader { (reader) throws(Errno) in
             try unsafe reader.file(inode.slot) { (record, sealed) throws(Errno) in
                 try unsafe reader.openContent(sealed, record.content, into: &target)
                 target.resize(to: min(target.count, Int(record.content.size)))

@@ -162,7 +162,7 @@ extension Vault {
         guard row > 0, !isReadOnly else { return }
         committer.withLock { committer in
             do throws(Errno) {
-                guard try committer.hasFile(row) else { return }
+                guard try committer.has(.file, slot: row) else { return }
                 try committer.transaction { () throws(Errno) in try eraseFile(row, in: committer) }
             } catch {
                 // An orphan costs space only; the next unlock erases it.

@@ -119,13 +119,13 @@ private struct NewVault: ~Copyable {
     /// returns.
     func write(to path: FilePath) throws(DatabaseFailure) {
         let connection = try Connection(path: path, readOnly: false, cacheKiB: 256)
-        defer { connection.close() }
         try Schema.create(in: connection)
         for name in Header.names { try Header.write(name, header[name], in: connection) }
         try connection.execute("COMMIT")
         let root = RootState(RootRecord(device: device, header: header.digest))
         let committer = try Committer(
-            connection: connection, keys: keys, root: root, journal: nil, durability: Durability(vault: path))
+            connection: connection, keys: keys, root: root, journal: Journal(vault: path, keys: keys, isOff: true),
+            durability: Durability(vault: path))
         let mounter = (user: geteuid(), group: getegid())
         var top = FileRecord(
             identifier: identifier, inode: 1, mode: FileType.directory | 0o700,
@@ -139,5 +139,6 @@ private struct NewVault: ~Copyable {
             throw error == .noSpace ? .full : .io
         }
         try connection.checkpoint(truncate: true)
+        committer.close(removesJournal: false)
     }
 }

@@ -10,7 +10,6 @@ struct Unlocked {
     let file: VaultFile
     let keys: Keys
     let readers: ReaderPool
-    let durability: Durability
     let isReadOnly: Bool
     let damage: [Damage]
     let milliseconds: Double
@@ -52,16 +51,15 @@ struct Unlocked {
         if saved > root.counter, !options.tolerateDamage { throw .rolledBack(by: saved - root.counter) }
         let isReadOnly = options.readOnly || !found.isEmpty || saved > root.counter
         self.isReadOnly = isReadOnly
-        let durability = Durability(vault: file.path)
-        self.durability = durability
         (committer, readers, checkpointer) = try VaultError.translating("opening the store") {
             () throws(DatabaseFailure) in
-            let journal = isReadOnly ? nil : Journal(vault: file.path, key: keys.journal)
+            let journal = Journal(vault: file.path, keys: keys, isOff: isReadOnly)
             let committer = try Committer(
-                connection: connection, keys: keys, root: root, journal: journal, durability: durability)
+                connection: connection, keys: keys, root: root, journal: journal,
+                durability: Durability(vault: file.path))
             if isReadOnly { committer.refusal = .readOnlyFileSystem }
             let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
-            return (committer, try ReaderPool(path: file.path, keys: keys, count: 4), checkpointer)
+            return (committer, try ReaderPool(path: file.path, keys: keys, journal: journal, count: 4), checkpointer)
         }
         fingerprint = Genesis.fingerprint(header[Header.genesis])
         let elapsed = start.duration(to: .now).components
@@ -72,22 +70,23 @@ struct Unlocked {
     private static func recover(
         _ connection: Connection, _ path: FilePath, _ keys: Keys, _ damage: inout [Damage]
     ) throws(DatabaseFailure) -> RootState {
-        let root = try readRoot(connection, keys, &damage)
-        let isLeftOver = (try? FileDescriptor.open(Journal.path(of: path), .readOnly).close()) != nil
-        guard damage.isEmpty, isLeftOver, let journal = Journal(vault: path, key: keys.journal) else { return root }
-        let rows = try RowStatements(connection)
-        try rows.begin.run()
-        let count: Int
-        do throws(DatabaseFailure) {
-            count = unsafe try journal.replay(base: root.counter, vault: keys.vault) { (row) throws(DatabaseFailure) in
-                try unsafe rows.run(row)
-            }
-            try rows.commit.run()
-        } catch {
-            try? rows.rollback.run()
-            throw error
+        var root = try readRoot(connection, keys, &damage)
+        guard damage.isEmpty, let first = try Journal.left(beside: path, keys: keys, base: root.counter) else {
+            return root
         }
-        return count == 0 ? root : try readRoot(connection, keys, &damage)
+        let writer = try StoreWriter(connection)
+        var next: RowSet? = first
+        while let rows = next {
+            try writer.commit(rows)
+            let counter = root.counter
+            root = try readRoot(connection, keys, &damage)
+            guard damage.isEmpty, root.counter > counter else { break }
+            next = try Journal.left(beside: path, keys: keys, base: root.counter)
+        }
+        let durability = Durability(vault: path)
+        durability.noteCommit()
+        do throws(Errno) { try durability.makeDurable() } catch { throw .io }
+        return root
     }
 
     /// The root row, or an empty one where it does not open: then everything else is damage, too.

@@ -56,7 +56,7 @@ extension Vault {
                 committer.root.lastOperation = max(
                     committer.root.lastOperation, try committer.highestOperation())
             }
-            try durability.makeDurable()
+            try makeDurable()
             return moved
         }
     }

@@ -22,7 +22,7 @@ extension Vault {
         var report = VerifyReport(rows: 0, contentBytes: 0, damage: damage)
         checkStructure(&report)
         let scan = committer.withLock { committer in
-            try? committer.commitBatch()
+            try? committer.drain()
             let scan = Scanner(path: path, keys: keys, mounter: mounter).scanAll()
             var total = scan.files
             total.inodes = []
@@ -47,7 +47,7 @@ extension Vault {
 
     private func checkStructure(_ report: inout VerifyReport) {
         let isSound = committer.withLock { committer in
-            (try? committer.connection.isSound()) ?? false
+            (try? committer.drain()) != nil && (try? committer.connection.isSound()) ?? false
         }
         if !isSound { report.damage.append(Damage("the file's own structure (SQLite) is damaged")) }
     }
@@ -56,7 +56,7 @@ extension Vault {
         var bytes: UInt64 = 0
         var failure: String?
         do throws(Errno) {
-            try readers.withReader { (reader) throws(Errno) in
+            try withReader { (reader) throws(Errno) in
                 var heads: [Int64] = []
                 var content: ContentReference?
                 var chunks: [Int64] = []

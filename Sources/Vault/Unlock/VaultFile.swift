@@ -15,6 +15,8 @@ final class VaultFile: Sendable {
     let counterPath: FilePath?
     /// Pages are missing at the end of the file.
     let isCutShort = Atomic<Bool>(false)
+    /// The counter that was written last; it is not written twice.
+    private let lastSaved = Atomic<UInt64>(0)
     private let descriptor: Mutex<FileDescriptor?>
 
     /// Opens and locks the file. `inUse` where another process has it.
@@ -121,7 +123,7 @@ final class VaultFile: Sendable {
 
     /// Notes that the state with `counter` is on the disk. A failure costs only the alarm.
     func save(counter: UInt64, readOnly: Bool) {
-        guard !readOnly, let counterPath else { return }
+        guard !readOnly, let counterPath, lastSaved.exchange(counter, ordering: .relaxed) != counter else { return }
         let directory = counterPath.removingLastComponent()
         VaultFile.makeDirectories(directory)
         let text = "\(counter)" + String(repeating: " ", count: max(0, 20 - "\(counter)".count)) + "\n"
