@@ -1,4 +1,5 @@
 internal import CFuse
+internal import Glibc
 
 /// The user data of a session, which every callback finds: what is called, and what was agreed.
 ///
@@ -17,10 +18,12 @@ struct Device {
         let box = unsafe Unmanaged.passUnretained(fileSystem).toOpaque()
         unsafe pointer.initialize(
             to: coffer_fuse_device(
-                file_system: box, session: nil, wanted: wanted, offered: 0, agreed: 0, init: 0))
+                file_system: box, session: nil, wanted: wanted, offered: 0, agreed: 0, init: 0, polled: -1,
+                turn: sem_t(), memory: 0))
     }
 
     func deallocate() {
+        closePolled()
         unsafe pointer.deallocate()
     }
 
@@ -42,7 +45,18 @@ struct Device {
         var calls = fuse_custom_io()
         unsafe calls.read = coffer_fuse_read
         unsafe calls.writev = coffer_fuse_writev
+        guard unsafe coffer_fuse_begin(pointer, fuse_session_fd(session)) == 0 else { return false }
         return unsafe fuse_session_custom_io(session, &calls, fuse_session_fd(session)) == 0
+    }
+
+    /// The calling thread is about to wait: another one reads the next request.
+    func passTurn() { unsafe coffer_fuse_pass_turn(pointer) }
+
+    /// Lets go of the second descriptor. No thread reads any more.
+    func closePolled() {
+        guard unsafe pointer.pointee.polled >= 0 else { return }
+        unsafe close(pointer.pointee.polled)
+        unsafe pointer.pointee.polled = -1
     }
 
     /// The kernel asks for the attributes again before it uses them.

@@ -121,6 +121,10 @@ public final class Session: @unchecked Sendable {
         _ = unsafe fuse_lowlevel_notify_retrieve(session, NodeID.root.rawValue, 0, 0, nil)
     }
 
+    /// Called by whoever answers a request, before it waits or works for long: other requests are read meanwhile. On
+    /// other threads, and the second time, it does nothing.
+    public func passTurn() { device.passTurn() }
+
     /// Takes the mount away, lazily: programs that are in it get errors. Ends ``run()`` too.
     public func unmount() {
         let (directory, isRunning) = state.withLock { state in
@@ -141,6 +145,7 @@ public final class Session: @unchecked Sendable {
     /// Nobody reads requests any more: a descriptor that a program still has gets ENOTCONN instead of waiting.
     /// The number of ours stays taken, since libfuse closes it.
     private func closeDevice() {
+        device.closePolled()
         let null = unsafe Glibc.open("/dev/null", O_RDWR | O_CLOEXEC)
         guard null >= 0 else { return }
         dup2(null, unsafe fuse_session_fd(session))

@@ -98,6 +98,8 @@ public final class VaultMount: Sendable {
             Controls.Actions(
                 status: { [weak self] in self?.status() ?? [] }, verify: { [weak self] in self?.verify() ?? [] },
                 lock: { [weak self] in self?.lock() }))
+        // Whoever waits lets another thread read requests.
+        vault.beforeWaiting { [session] in session.passTurn() }
         do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
         let triggers = LockTriggers(idle: options.idle, gate: fileSystem.gate) { [weak self] in self?.lock() }
         onReady()
@@ -110,6 +112,7 @@ public final class VaultMount: Sendable {
 
     /// Locks. Returns when nothing of the vault can be read any more; the mount goes right after.
     public func lock() {
+        session.passTurn()
         let isFirst = phase.withLock { phase in
             defer { if phase == .mounted { phase = .locking } }
             return phase == .mounted
@@ -155,6 +158,7 @@ public final class VaultMount: Sendable {
     }
 
     private func verify() -> [UInt8] {
+        session.passTurn()
         guard let report = try? vault.verify(progress: { _, _ in }) else { return [] }
         return VaultMount.json(VerifyOutcome(report))
     }

@@ -40,6 +40,7 @@ public final class Vault: Sendable {
     let contents = Mutex<[UInt32: OpenContent]>([:])
     let readers: ReaderPool
     let applier: Applier
+    let willWait: WaitNotice
     let journal: Journal
     let maintenance = Maintenance()
     /// The maintenance thread's own connection: a checkpoint beside a running writer.
@@ -67,13 +68,18 @@ public final class Vault: Sendable {
         trash = Mutex(unlocked.trash)
         applier = unlocked.committer.applier
         journal = unlocked.committer.journal
+        willWait = unlocked.committer.willWait
         checkpointer = Guarded(unlocked.checkpointer)
-        committer = Guarded(unlocked.committer)
+        committer = Guarded(unlocked.committer, willWait: unlocked.committer.willWait)
         if !isReadOnly {
             eraseOrphans(orphans)
             maintenance.start(self)
         }
     }
+
+    /// Before a call waits for another one or for the disk, it calls `action`, on its own thread and perhaps more than
+    /// once.
+    public func beforeWaiting(_ action: @escaping @Sendable () -> Void) { willWait.set(action) }
 
     /// Commits what is open, makes it durable, moves the log into the file and lets go of it. The
     /// second call does nothing.

@@ -24,6 +24,7 @@ final class Committer {
     let applier: Applier
     let journal: Journal
     private let durability: Durability
+    let willWait: WaitNotice
     /// Reads what the store has, beside the applier.
     private let reading: Connection
     private let readingRows: RowStatements
@@ -39,8 +40,10 @@ final class Committer {
     private var sealBytes = PlainBuffer(capacity: Seal.size)
 
     init(
-        connection: Connection, keys: Keys, root: RootState, journal: Journal, durability: Durability
+        connection: Connection, keys: Keys, root: RootState, journal: Journal, durability: Durability,
+        willWait: WaitNotice = WaitNotice()
     ) throws(DatabaseFailure) {
+        self.willWait = willWait
         self.keys = keys
         self.root = root
         self.journal = journal
@@ -77,6 +80,7 @@ final class Committer {
     /// journal does not carry.
     func transactionNow<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if let refusal { throw refusal }
+        willWait()
         try drain()
         let before = root
         operations.removeAll(keepingCapacity: true)
@@ -106,6 +110,7 @@ final class Committer {
             return try applier.commit(staged)
         }
         if !journal.hasRoom(for: count) {
+            willWait()
             // The other region is still being moved: whoever writes faster than that waits for it.
             try applier.apply()
             journal.rotate()
@@ -118,6 +123,7 @@ final class Committer {
     /// Returns when everything is in the store.
     func drain() throws(Errno) {
         guard !journal.isEmpty else { return }
+        willWait()
         try applier.apply()
         journal.rotate()
         try applier.apply()

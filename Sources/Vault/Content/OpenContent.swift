@@ -6,10 +6,22 @@ internal import SystemPackage
 /// The content of one file while it is open or changed: what was written and is not yet committed,
 /// over what the store holds.
 final class OpenContent: Sendable {
-    let lock: Mutex<ContentState>
+    private let state: Mutex<ContentState>
+    private let willWait: WaitNotice
 
-    init(node: Node, inode: Inode) {
-        lock = Mutex(ContentState(node: node, slot: inode.slot, file: inode.identifier, size: inode.size))
+    init(node: Node, inode: Inode, willWait: WaitNotice) {
+        state = Mutex(ContentState(node: node, slot: inode.slot, file: inode.identifier, size: inode.size))
+        self.willWait = willWait
+    }
+
+    func withLock<R: Sendable, E: Error>(_ body: (inout ContentState) throws(E) -> R) throws(E) -> R {
+        if let result = try withLockIfAvailable(body) { return result }
+        willWait()
+        return try state.withLock { (state) throws(E) -> R in try body(&state) }
+    }
+
+    func withLockIfAvailable<R: Sendable, E: Error>(_ body: (inout ContentState) throws(E) -> R) throws(E) -> R? {
+        try state.withLockIfAvailable { (state) throws(E) -> R in try body(&state) }
     }
 }
 

@@ -22,7 +22,7 @@ extension Vault {
             tree.withLock { tree in tree.update(node) { $0.opens -= 1 } }
             throw error
         }
-        content.lock.withLock { state in
+        content.withLock { state in
             if writing {
                 if state.openWriters == 0 { state.versionSaved = false }
                 state.openWriters += 1
@@ -36,7 +36,7 @@ extension Vault {
     /// nobody uses any more.
     public func closed(_ node: Node, writing: Bool) {
         if writing, let content = knownContent(node) {
-            content.lock.withLock { state in
+            content.withLock { state in
                 state.openWriters -= 1
                 // There is nobody left to tell; the next fsync or unmount meets the error again.
                 do throws(Errno) { try commit(&state) } catch { return }
@@ -59,7 +59,7 @@ extension Vault {
     public func read(_ node: Node, offset: UInt64, count: Int, _ body: (RawSpan) -> Void) throws(Errno) {
         var target = PlainBuffer(capacity: 0)
         if let content = knownContent(node) {
-            try content.lock.withLock { (state) throws(Errno) in
+            try content.withLock { (state) throws(Errno) in
                 try read(&state, offset: offset, count: count, into: &target)
             }
         } else {
@@ -67,7 +67,7 @@ extension Vault {
             if inode.size <= UInt64(Limits.inlineContent) {
                 try readSmall(inode, offset: offset, count: count, into: &target)
             } else {
-                try openContent(node).lock.withLock { (state) throws(Errno) in
+                try openContent(node).withLock { (state) throws(Errno) in
                     try read(&state, offset: offset, count: count, into: &target)
                 }
             }
@@ -100,7 +100,7 @@ extension Vault {
         let end = offset.addingReportingOverflow(UInt64(bytes.byteCount))
         guard !end.overflow, end.partialValue <= Limits.fileSize else { throw .fileTooLarge }
         guard bytes.byteCount > 0 else { return }
-        try openContent(node).lock.withLock { (state) throws(Errno) in
+        try openContent(node).withLock { (state) throws(Errno) in
             try write(&state, offset: offset, bytes)
             if state.slot == 0 {
                 guard state.dirtyBytes <= Vault.volatileLimit else { throw .noSpace }
@@ -120,7 +120,7 @@ extension Vault {
     /// Commits what is changed of a file: it then survives a killed process.
     public func flush(_ node: Node) throws(Errno) {
         guard let content = knownContent(node) else { return }
-        try content.lock.withLock { (state) throws(Errno) in try commit(&state) }
+        try content.withLock { (state) throws(Errno) in try commit(&state) }
     }
 
     /// Commits what is changed of a file and returns when that is on the disk.
@@ -138,7 +138,7 @@ extension Vault {
     public func synchronizeAll() throws(Errno) {
         var failure: Errno?
         for content in contents.withLock({ Array($0.values) }) {
-            content.lock.withLock { state in
+            content.withLock { state in
                 do throws(Errno) { try commit(&state) } catch { failure = error }
             }
         }
@@ -149,7 +149,7 @@ extension Vault {
     /// What nobody flushed for a while goes into the store: the maintenance thread's part.
     func commitOldContents() {
         for content in contents.withLock({ Array($0.values) }) {
-            _ = content.lock.withLockIfAvailable { state in
+            _ = content.withLockIfAvailable { state in
                 do throws(Errno) { try commit(&state) } catch { return }
             }
         }
@@ -157,6 +157,7 @@ extension Vault {
 
     /// Returns when all operations so far are on the disk.
     func makeDurable() throws(Errno) {
+        willWait()
         // An entry of the journal builds on what went into the store before it.
         try applier.durability.makeDurable()
         try journal.synchronize()
@@ -190,7 +191,7 @@ extension Vault {
         return contents.withLock { contents in
             let key = UInt32(truncatingIfNeeded: node.index)
             if let known = contents[key] { return known }
-            let content = OpenContent(node: node, inode: inode)
+            let content = OpenContent(node: node, inode: inode, willWait: willWait)
             contents[key] = content
             return content
         }
@@ -201,7 +202,7 @@ extension Vault {
     private func dropCleanContent(_ node: Node) {
         let key = UInt32(truncatingIfNeeded: node.index)
         guard let content = knownContent(node) else { return }
-        let isClean = content.lock.withLock { !$0.isDirty && $0.slot != 0 && $0.openWriters <= 0 }
+        let isClean = content.withLock { !$0.isDirty && $0.slot != 0 && $0.openWriters <= 0 }
         let isClosed = tree.withLock { tree in tree.inode(at: key).opens == 0 }
         if isClean, isClosed { contents.withLock { $0[key] = nil } }
     }

@@ -38,7 +38,7 @@ extension Vault {
         guard size <= Limits.fileSize else { throw .fileTooLarge }
         let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(node) }
         guard inode.isRegular else { throw inode.isDirectory ? .isDirectory : .invalidArgument }
-        try openContent(node).lock.withLock { (state) throws(Errno) in
+        try openContent(node).withLock { (state) throws(Errno) in
             // Nobody is writing: this truncation is a save of its own.
             if state.openWriters == 0 { state.versionSaved = false }
             resize(&state, to: size)
@@ -57,7 +57,7 @@ extension Vault {
         guard length > 0 else { throw .invalidArgument }
         let supported: AllocationMode = [.keepSize, .punchHole, .zeroRange]
         guard mode.isSubset(of: supported) else { throw .notSupported }
-        try openContent(node).lock.withLock { (state) throws(Errno) in
+        try openContent(node).withLock { (state) throws(Errno) in
             if mode.contains(.punchHole) || mode.contains(.zeroRange) {
                 try zero(&state, from: offset, to: min(end.partialValue, state.size))
             }

@@ -114,7 +114,7 @@ extension Vault {
             return (index, Node(index: Int(tree.dentry(at: index).node)))
         }
         guard let (index, node) = found else { return }
-        try openContent(node).lock.withLock { (state) throws(Errno) in
+        try openContent(node).withLock { (state) throws(Errno) in
             guard state.slot == 0 else { return }
             state.slot = try committer.withLock { (committer) throws(Errno) in
                 try settle(index, node, name, in: parent, committer)
