@@ -140,7 +140,7 @@ import Testing
         for ledger in ledgers {
             let (done, pending) = ledger.state.withLock { ($0.done, $0.pending) }
             for (name, content) in done {
-                let found = try? vault.read(name)
+                let found = try present(name, in: vault)
                 if let under = pending[name] {
                     // A write in flight: the file may be gone, empty, or hold a part of what was written.
                     let isOld = found == content
@@ -156,5 +156,15 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Nil where there is no such file; anything else that goes wrong is no such thing.
+    private func present(_ name: String, in vault: TestVault) throws -> String? {
+        var status = stat()
+        if unsafe stat(vault.path(name), &status) != 0 {
+            guard errno == ENOENT else { throw SystemFailure("stat") }
+            return nil
+        }
+        return try vault.read(name)
     }
 }
