@@ -55,7 +55,7 @@ let package = Package(
 
         layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"]),
         layer("Format", []),
-        layer("Vault", ["Format", "Sealing", grdb, sqlite, system]),
+        layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
         layer("KitImage", ["CQRencode"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(

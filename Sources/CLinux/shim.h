@@ -5,3 +5,8 @@
 static inline int coffer_set_undumpable(void) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
+
+// Calls that glibc declares for _GNU_SOURCE only, by their own prototypes.
+#include <stdint.h>
+int fallocate64(int descriptor, int mode, int64_t offset, int64_t length);
+int sync_file_range(int descriptor, int64_t offset, int64_t length, unsigned int flags);

@@ -41,6 +41,7 @@ public final class Vault: Sendable {
     let readers: ReaderPool
     let applier: Applier
     let willWait: WaitNotice
+    let chunks: ChunkFile
     let journal: Journal
     let maintenance = Maintenance()
     /// The maintenance thread's own connection: a checkpoint beside a running writer.
@@ -61,6 +62,7 @@ public final class Vault: Sendable {
         fingerprint = unlocked.fingerprint
         keys = unlocked.keys
         readers = unlocked.readers
+        chunks = unlocked.chunks
         file = unlocked.file
         mounter = unlocked.mounter
         let orphans = unlocked.orphans
@@ -94,6 +96,7 @@ public final class Vault: Sendable {
         do throws(Errno) { try synchronizeAll() } catch { failure = error }
         committer.withLock { committer in
             let isSettled = (try? committer.drain()) != nil
+            if isSettled, failure == nil { chunks.release(committer.handOver()) }
             committer.refusal = .socketNotConnected
             if !isReadOnly { applier.writer.withLock { try? $0.connection.checkpoint(truncate: true) } }
             if isSettled, failure == nil { file.save(counter: committer.root.counter, readOnly: isReadOnly) }

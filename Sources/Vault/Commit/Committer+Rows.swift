@@ -73,6 +73,7 @@ extension Committer {
     }
 
     func deleteChunk(_ slot: Int64) throws(Errno) {
+        try noteDeletion(ofChunk: slot)
         try delete(.chunk, slot: slot, seal: try seal(of: .chunk, slot: slot))
     }
 }

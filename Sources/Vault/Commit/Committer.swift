@@ -14,6 +14,10 @@ final class Committer {
     let keys: Keys
     /// What the root row says; after a failed operation what it said before.
     var root: RootState
+    /// Cells of chunks that operations have deleted; they are free once the deletions are in the store, durably.
+    private var freedCells: [Int64] = []
+    /// Those of the running operation.
+    private var deletedCells: [Int64] = []
     /// The operations of the running transaction, for the log.
     var operations: [Operation] = []
     /// Files that the running transaction erases.
@@ -63,12 +67,14 @@ final class Committer {
         if let refusal { throw refusal }
         let before = root
         operations.removeAll(keepingCapacity: true)
+        deletedCells.removeAll()
         staged.removeAll()
         do throws(Errno) {
             let result = try body()
             try appendOperations()
             try writeRoot()
             try finish(base: before.counter)
+            freedCells += deletedCells
             return result
         } catch {
             root = before
@@ -84,6 +90,7 @@ final class Committer {
         try drain()
         let before = root
         operations.removeAll(keepingCapacity: true)
+        deletedCells.removeAll()
         do throws(Errno) {
             return try applier.writer.withLock { (writer) throws(Errno) in
                 direct = writer
@@ -95,6 +102,7 @@ final class Committer {
                     return result
                 }
                 durability.noteCommit()
+                freedCells += deletedCells
                 return result
             }
         } catch {
@@ -129,6 +137,29 @@ final class Committer {
         try applier.apply()
     }
 
+    /// Hands the journal over to the applier, and gives what is free once that is done.
+    func handOver() -> [Int64] {
+        guard journal.rotate() || journal.isOpenEmpty else { return [] }
+        defer { freedCells = [] }
+        return freedCells
+    }
+
+    /// They are not free yet: the applier has failed.
+    func keepCells(_ cells: [Int64]) { freedCells += cells }
+
+    /// Notes the cell of a chunk that the running operation deletes.
+    func noteDeletion(ofChunk slot: Int64) throws(Errno) {
+        let statement = rows.chunkCell
+        defer { statement.reset() }
+        do throws(DatabaseFailure) {
+            // Whole chunks are never in the journal only.
+            guard try statement.bind(1, slot).step(), !statement.isNull(0) else { return }
+        } catch {
+            throw error.errno
+        }
+        deletedCells.append(statement.integer(0))
+    }
+
     /// Lets go of the file.
     func close(removesJournal: Bool) {
         applier.stop()
@@ -153,8 +184,10 @@ final class Committer {
 
     // MARK: Rows
 
+    func freshSlot() -> Int64 { Committer.freshSlot() }
+
     /// A slot that no row of any table has: random, so that the order of rows says nothing.
-    func freshSlot() -> Int64 {
+    static func freshSlot() -> Int64 {
         max(1, Int64(truncatingIfNeeded: RandomSource().next() >> 1))
     }
 
@@ -179,6 +212,20 @@ final class Committer {
         unsafe try writeSealed(table.rawValue, slot: slot, seal, isNew: previous == nil, content: content)
         if let previous { root.remove(keys.multiset, table, slot, previous) }
         root.add(keys.multiset, table, slot, seal)
+    }
+
+    /// Writes the row of a whole chunk, which has its cell already. Within ``transactionNow(_:)``.
+    func put(_ chunk: WholeChunk) throws(Errno) {
+        guard direct != nil else { throw .invalidArgument }
+        sealBytes.resize(to: 0)
+        SealBytes(chunk.seal).encode(into: &sealBytes)
+        try unsafe sealBytes.withUnsafeBytes { (seal) throws(Errno) in
+            var change = unsafe RowChange(.put, RowKey(.chunk, chunk.slot))
+            unsafe change.seal = seal
+            unsafe change.cell = chunk.cell
+            try unsafe write(change)
+        }
+        root.add(keys.multiset, .chunk, chunk.slot, chunk.seal)
     }
 
     private func writeSealed(

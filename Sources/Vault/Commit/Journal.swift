@@ -97,6 +97,8 @@ final class Journal: Sendable {
     }
 
     var isHalfFull: Bool { regions.withLock { $0.open.end > Journal.regionSize / 2 } }
+    /// Nothing was added since the last ``rotate()``.
+    var isOpenEmpty: Bool { regions.withLock { $0.open.entries == 0 } }
     var isEmpty: Bool { regions.withLock { $0.open.entries == 0 && $0.full == nil } }
 
     /// Adds an operation: when this returns, it survives a killed process.

@@ -33,16 +33,15 @@ extension Vault {
     /// One round. Errors are met again by whoever asks for durability; here there is nobody to tell.
     func maintain() {
         commitOldContents()
-        let counter = committer.withLock { committer in
-            committer.journal.rotate()
-            return committer.root.counter
-        }
+        let (counter, freed) = committer.withLock { ($0.root.counter, $0.handOver()) }
         do throws(Errno) {
             try makeDurable()
             file.save(counter: counter, readOnly: isReadOnly)
             try applier.apply()
+            chunks.release(freed)
         } catch {
             // Whoever asks for durability meets it again.
+            committer.withLock { $0.keepCells(freed) }
         }
         purgeTrash()
         if applier.durability.size > Maintenance.checkpointSize { checkpoint() }

@@ -36,6 +36,8 @@ struct RowChange {
     var seal = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var body = unsafe UnsafeRawBufferPointer(start: nil, count: 0)
     var content: UnsafeRawBufferPointer?
+    /// Of a whole chunk, which never goes through the journal.
+    var cell: Int64?
 
     init(_ kind: Kind, _ key: RowKey) {
         unsafe self.kind = kind

@@ -7,6 +7,7 @@ final class RowStatements {
     let commit: PreparedStatement
     let rollback: PreparedStatement
     let copyContent: PreparedStatement
+    let chunkCell: PreparedStatement
     /// By the number of the table; 0 is the root.
     private let put: [PreparedStatement]
     private let updateFile: PreparedStatement
@@ -27,7 +28,7 @@ final class RowStatements {
         put = try [
             "root (id, seal, body) VALUES (?1, ?2, ?3)", "entry (slot, seal, body) VALUES (?1, ?2, ?3)",
             "file (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)",
-            "chunk (slot, seal, body) VALUES (?1, ?2, ?3)",
+            "chunk (slot, seal, body, cell) VALUES (?1, ?2, ?3, ?4)",
             "version (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)",
             "operation (slot, seal, body) VALUES (?1, ?2, ?3)",
         ].map { (sql) throws(DatabaseFailure) in try connection.prepare("INSERT OR REPLACE INTO \(sql)") }
@@ -35,6 +36,7 @@ final class RowStatements {
         updateVersion = try connection.prepare("UPDATE version SET seal = ?2, body = ?3 WHERE slot = ?1")
         copyContent = try connection.prepare(
             "UPDATE version SET content = (SELECT content FROM file WHERE slot = ?2) WHERE slot = ?1")
+        chunkCell = try connection.prepare("SELECT cell FROM chunk WHERE slot = ?1")
         fileContent = try connection.prepare("SELECT content FROM file WHERE slot = ?1")
         versionContent = try connection.prepare("SELECT content FROM version WHERE slot = ?1")
         chunkSeal = try connection.prepare("SELECT seal FROM chunk WHERE slot = ?1")
@@ -63,6 +65,9 @@ extension RowStatements {
                 } else {
                     statement.bindNull(4)
                 }
+            }
+            if table == Int(Table.chunk.rawValue) {
+                if let cell = unsafe change.cell { statement.bind(4, cell) } else { statement.bindNull(4) }
             }
             try statement.run()
         case .update:

@@ -25,8 +25,18 @@ final class OpenContent: Sendable {
     }
 }
 
+/// A chunk of full length that was sealed into a cell of the ``ChunkFile``, and gets its row with the next commit.
+struct WholeChunk {
+    let slot: Int64
+    let seal: Seal
+    let cell: Int64
+}
+
 /// One changed chunk: its first bytes; what lies behind them is zero.
-final class DirtyChunk {
+///
+/// `@unchecked Sendable`: it is changed by the holder of its content's lock only, who waits while several threads
+/// seal what he has.
+final class DirtyChunk: @unchecked Sendable {
     var bytes = PlainBuffer(capacity: 0)
 }
 

@@ -11,14 +11,17 @@ final class Reader {
     private let versionRow: PreparedStatement
     private let keys: Keys
     private let journal: Journal
+    private let chunks: ChunkFile
     private var plain = PlainBuffer(capacity: 4096)
+    private var cipher = PlainBuffer(capacity: 0)
 
-    init(path: FilePath, keys: Keys, journal: Journal) throws(DatabaseFailure) {
+    init(path: FilePath, keys: Keys, journal: Journal, chunks: ChunkFile) throws(DatabaseFailure) {
         connection = try Connection(path: path, readOnly: true, cacheKiB: 2048)
         self.keys = keys
         self.journal = journal
+        self.chunks = chunks
         fileRow = try connection.prepare("SELECT seal, body, content FROM file WHERE slot = ?1")
-        chunkRow = try connection.prepare("SELECT seal, body FROM chunk WHERE slot = ?1")
+        chunkRow = try connection.prepare("SELECT seal, cell, body FROM chunk WHERE slot = ?1")
         versionRow = try connection.prepare("SELECT seal, body, content FROM version WHERE slot = ?1")
     }
 
@@ -110,7 +113,22 @@ final class Reader {
         defer { chunkRow.reset() }
         try fetch(chunkRow, slot)
         guard let seal = unsafe RowReader.seal(chunkRow.bytes(0)) else { throw .ioError }
-        try unsafe open(chunk: chunkRow.bytes(1), seal, slot, file: file, index: index, skip: skip, into: target)
+        guard !chunkRow.isNull(1) else {
+            return try unsafe open(
+                chunk: chunkRow.bytes(2), seal, slot, file: file, index: index, skip: skip, into: target)
+        }
+        let cell = chunkRow.integer(1)
+        if skip == 0, target.count == Limits.chunkSize {
+            // Opened where it is read: libsodium allows that.
+            try unsafe chunks.read(cell, into: target)
+            let sealed = UnsafeRawBufferPointer(target)
+            return try unsafe open(chunk: sealed, seal, slot, file: file, index: index, skip: 0, into: target)
+        }
+        cipher.resize(to: Limits.chunkSize)
+        try unsafe cipher.withUnsafeMutableBytes { (bytes) throws(Errno) in try unsafe chunks.read(cell, into: bytes) }
+        try unsafe cipher.withUnsafeBytes { (sealed) throws(Errno) in
+            try unsafe open(chunk: sealed, seal, slot, file: file, index: index, skip: skip, into: target)
+        }
     }
 
     private func open(
@@ -167,9 +185,9 @@ final class ReaderPool: Sendable {
         init(_ reader: sending Reader) { lock = Mutex(reader) }
     }
 
-    init(path: FilePath, keys: Keys, journal: Journal, count: Int) throws(DatabaseFailure) {
+    init(path: FilePath, keys: Keys, journal: Journal, chunks: ChunkFile, count: Int) throws(DatabaseFailure) {
         var readers: [ReaderBox] = []
-        for _ in 0..<count { readers.append(ReaderBox(try Reader(path: path, keys: keys, journal: journal))) }
+        for _ in 0..<count { readers.append(ReaderBox(try Reader(path: path, keys: keys, journal: journal, chunks: chunks))) }
         self.readers = readers
     }
 

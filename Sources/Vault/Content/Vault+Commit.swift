@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Format
 internal import Sealing
 internal import Synchronization
@@ -9,12 +10,18 @@ extension Vault {
         guard state.isDirty, state.slot != 0 else { return }
         try materialize(&state)
         let prepared = state
+        let isLarge = prepared.dirtyBytes > Vault.journaledContent
+        let whole = isLarge ? try writeWholeChunks(prepared) : [:]
+        var isCommitted = false
+        defer { if !isCommitted { chunks.release(whole.values.map(\.cell)) } }
         let outcome = try committer.withLock { (committer) throws(Errno) -> ContentState.StoredContent in
             let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(prepared.node) }
-            func store() throws(Errno) -> ContentState.StoredContent { try self.store(prepared, inode, in: committer) }
-            return prepared.dirtyBytes > Vault.journaledContent
-                ? try committer.transactionNow(store) : try committer.transaction(store)
+            func store() throws(Errno) -> ContentState.StoredContent {
+                try self.store(prepared, whole, inode, in: committer)
+            }
+            return isLarge ? try committer.transactionNow(store) : try committer.transaction(store)
         }
+        isCommitted = true
         state.stored = outcome
         state.storedSize = state.size
         state.keptSize = state.size
@@ -42,7 +49,7 @@ extension Vault {
 
     /// Inside a transaction: the file's row with its new content, the earlier one as a version.
     private func store(
-        _ state: ContentState, _ inode: Inode, in committer: Committer
+        _ state: ContentState, _ whole: [Int: WholeChunk], _ inode: Inode, in committer: Committer
     ) throws(Errno) -> ContentState.StoredContent {
         var state = state
         var (record, seal) = try committer.loadFile(state.slot)
@@ -62,7 +69,7 @@ extension Vault {
         if state.size <= UInt64(Limits.inlineContent) {
             stored = try storeInline(state, &record, &content, seal, in: committer)
         } else {
-            stored = try storeChunks(state, &record, &content, seal, in: committer)
+            stored = try storeChunks(state, whole, &record, &content, seal, in: committer)
         }
         if !keepsOldChunks {
             try deleteChunks(old, besides: stored.chunks, of: record, in: committer)
@@ -132,11 +139,11 @@ extension Vault {
     }
 
     private func storeChunks(
-        _ state: ContentState, _ record: inout FileRecord, _ content: inout ContentReference, _ seal: Seal,
+        _ state: ContentState, _ whole: [Int: WholeChunk], _ record: inout FileRecord, _ content: inout ContentReference, _ seal: Seal,
         in committer: Committer
     ) throws(Errno) -> ContentState.StoredContent {
         content.kind = .chunks
-        let chunks = try writeChunks(state, in: committer)
+        let chunks = try writeChunks(state, whole, in: committer)
         var plain = PlainBuffer(capacity: chunks.count * 8)
         ContentCoding.encode(chunks: chunks, into: &plain)
         var sealed = PlainBuffer(capacity: plain.count)
@@ -148,8 +155,52 @@ extension Vault {
         return ContentState.StoredContent(reference: content, chunks: chunks, valid: state.size)
     }
 
+    /// Seals the changed chunks of full length into cells, on all cores, and syncs them: before their rows.
+    private func writeWholeChunks(_ state: ContentState) throws(Errno) -> [Int: WholeChunk] {
+        let count = ContentCoding.chunkCount(state.size)
+        let full = state.dirty.filter { $0.key < count && $0.value.bytes.count == Limits.chunkSize }
+        let changed = full.sorted { $0.key < $1.key }
+        guard !changed.isEmpty else { return [:] }
+        willWait()
+        let outcome = Mutex<(chunks: [Int: WholeChunk], failure: Errno?)>(([:], nil))
+        let (key, keys, file, chunks) = (keys.chunk, keys, state.file, chunks)
+        let parts = min(changed.count, 4)
+        DispatchQueue.concurrentPerform(iterations: parts) { part in
+            var cipher = PlainBuffer(capacity: Limits.chunkSize)
+            cipher.resize(to: Limits.chunkSize)
+            for place in stride(from: part, to: changed.count, by: parts) {
+                let (index, chunk) = changed[place]
+                let slot = Committer.freshSlot()
+                let data = keys.chunkData(file: file, slot: slot, index: index)
+                do throws(Errno) {
+                    let seal = unsafe chunk.bytes.withUnsafeBytes { plain in
+                        unsafe cipher.withUnsafeMutableBytes { unsafe key.seal(plain, data, into: $0) }
+                    }
+                    let cell = try unsafe cipher.withUnsafeBytes { (sealed) throws(Errno) in
+                        try unsafe chunks.add(sealed)
+                    }
+                    outcome.withLock { $0.chunks[index] = WholeChunk(slot: slot, seal: seal, cell: cell) }
+                } catch {
+                    outcome.withLock { $0.failure = error }
+                    return
+                }
+            }
+        }
+        let (written, failure) = outcome.withLock { $0 }
+        do throws(Errno) {
+            if let failure { throw failure }
+            try chunks.synchronize()
+            return written
+        } catch {
+            chunks.release(written.values.map(\.cell))
+            throw error
+        }
+    }
+
     /// Writes the changed chunks under new slots and returns the list of all.
-    private func writeChunks(_ state: ContentState, in committer: Committer) throws(Errno) -> [Int64] {
+    private func writeChunks(
+        _ state: ContentState, _ whole: [Int: WholeChunk], in committer: Committer
+    ) throws(Errno) -> [Int64] {
         let count = ContentCoding.chunkCount(state.size)
         var chunks = state.stored?.reference.kind == .chunks ? state.stored?.chunks ?? [] : []
         let valid = state.stored?.valid ?? 0
@@ -159,6 +210,11 @@ extension Vault {
         var copy = state
         var plain = PlainBuffer(capacity: Limits.chunkSize)
         for index in state.dirty.keys.sorted() where index < count {
+            if let chunk = whole[index] {
+                try committer.put(chunk)
+                chunks[index] = chunk.slot
+                continue
+            }
             plain.resize(to: 0)
             try read(&copy, offset: UInt64(index) * UInt64(Limits.chunkSize), count: Limits.chunkSize, into: &plain)
             plain.resize(to: min(Limits.chunkSize, Padding.padme(plain.count, floor: Limits.recordFloor)))

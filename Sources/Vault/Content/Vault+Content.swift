@@ -59,20 +59,34 @@ extension Vault {
     public func read(_ node: Node, offset: UInt64, count: Int, _ body: (RawSpan) -> Void) throws(Errno) {
         var target = PlainBuffer(capacity: 0)
         if let content = knownContent(node) {
-            try content.withLock { (state) throws(Errno) in
-                try read(&state, offset: offset, count: count, into: &target)
-            }
+            try read(content, offset: offset, count: count, into: &target)
         } else {
             let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(node) }
             if inode.size <= UInt64(Limits.inlineContent) {
                 try readSmall(inode, offset: offset, count: count, into: &target)
             } else {
-                try openContent(node).withLock { (state) throws(Errno) in
-                    try read(&state, offset: offset, count: count, into: &target)
-                }
+                try read(openContent(node), offset: offset, count: count, into: &target)
             }
         }
         target.withBytes(body)
+    }
+
+    /// Chunks that nobody has changed are read without the content's lock, several at a time.
+    private func read(
+        _ content: OpenContent, offset: UInt64, count: Int, into target: inout PlainBuffer
+    ) throws(Errno) {
+        let plan = try content.withLock { (state) throws(Errno) in
+            try ReadPlan(loadStored(&state), state, offset: offset, count: count)
+        }
+        if let plan {
+            do throws(Errno) { return try read(plan, into: &target) } catch {
+                // A save may have taken the chunks away meanwhile: the lock keeps the next one off.
+                target.resize(to: 0)
+            }
+        }
+        try content.withLock { (state) throws(Errno) in
+            try read(&state, offset: offset, count: count, into: &target)
+        }
     }
 
     /// A small file that nobody has changed: one row, one record, no state kept.

@@ -20,6 +20,20 @@ extension Vault {
         }
     }
 
+    /// Reads what a plan names; what no piece covers is zero.
+    func read(_ plan: ReadPlan, into target: inout PlainBuffer) throws(Errno) {
+        target.resize(to: plan.length)
+        try unsafe target.withUnsafeMutableBytes { (bytes) throws(Errno) in
+            for piece in plan.pieces {
+                let part = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[piece.range])
+                try withReader { (reader) throws(Errno) in
+                    try unsafe reader.chunk(
+                        piece.slot, file: plan.file, index: piece.index, skip: piece.skip, into: part)
+                }
+            }
+        }
+    }
+
     /// One chunk's part of a read. `target` is zeroed already.
     private func readPart(
         _ state: inout ContentState, index: Int, skip: Int, count: Int, at position: Int,

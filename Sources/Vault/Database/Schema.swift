@@ -9,7 +9,7 @@ enum Schema {
         "CREATE TABLE root (id INTEGER PRIMARY KEY CHECK (id = 1), seal BLOB NOT NULL, body BLOB NOT NULL)",
         "CREATE TABLE entry (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL)",
         "CREATE TABLE file (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL, content BLOB)",
-        "CREATE TABLE chunk (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL)",
+        "CREATE TABLE chunk (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, cell INTEGER, body BLOB NOT NULL)",
         "CREATE TABLE version (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL, content BLOB)",
         "CREATE TABLE operation (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL)",
         "CREATE TABLE damaged (id INTEGER PRIMARY KEY, origin TEXT NOT NULL, slot INTEGER, seal BLOB, body BLOB, content BLOB)",

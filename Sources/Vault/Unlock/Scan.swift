@@ -9,6 +9,8 @@ struct Scan {
     var sum = MultisetSum()
     var rows: UInt64 = 0
     var damage: [Damage] = []
+    /// From the chunk table: where whole chunks are.
+    var cells: [Int64] = []
     /// From the file table; place 0 is not used.
     var inodes: [Inode] = [.unused]
     /// From the entry table.
@@ -93,7 +95,8 @@ struct Scanner: Sendable {
     private func scanRest() -> Scan {
         var scan = Scan()
         for table in [Table.chunk, .version, .operation] {
-            pass(over: table, columns: "slot, seal", into: &scan) { _, _, _ in }
+            let columns = table == .chunk ? "slot, seal, cell" : "slot, seal"
+            pass(over: table, columns: columns, into: &scan) { _, _, _ in }
         }
         return scan
     }
@@ -119,6 +122,7 @@ struct Scanner: Sendable {
                 }
                 scan.sum.add(keys.multiset, table: table.rawValue, slot: slot, seal: seal)
                 scan.rows &+= 1
+                if table == .chunk, !statement.isNull(2) { scan.cells.append(statement.integer(2)) }
                 guard opens else { continue }
                 if unsafe open(statement.bytes(2), seal, type, slot, into: &plain) {
                     plain.withBytes { body(slot, $0, &scan) }

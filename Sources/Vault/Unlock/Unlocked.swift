@@ -10,6 +10,7 @@ struct Unlocked {
     let file: VaultFile
     let keys: Keys
     let readers: ReaderPool
+    let chunks: ChunkFile
     let isReadOnly: Bool
     let damage: [Damage]
     let milliseconds: Double
@@ -42,6 +43,9 @@ struct Unlocked {
             files: scan.files, entries: scan.entries, root: vault, keepsNameless: !found.isEmpty)
         found += builder.damage
         (tree, trash, orphans) = (builder.tree, builder.trash, builder.orphans)
+        let places = ChunkFile(vault: file.path, used: scan.rest.cells, isReadOnly: options.readOnly)
+        if places.isCutShort { found.append(Damage("whole chunks of large files are missing: \(places.path.string)")) }
+        chunks = places
         let saved = file.savedCounter()
         if saved > root.counter, options.tolerateDamage {
             found.append(Damage("the file is an older copy: \(saved - root.counter) changes are not in it"))
@@ -59,7 +63,7 @@ struct Unlocked {
                 durability: Durability(vault: file.path))
             if isReadOnly { committer.refusal = .readOnlyFileSystem }
             let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
-            return (committer, try ReaderPool(path: file.path, keys: keys, journal: journal, count: 4), checkpointer)
+            return (committer, try ReaderPool(path: file.path, keys: keys, journal: journal, chunks: places, count: 4), checkpointer)
         }
         fingerprint = Genesis.fingerprint(header[Header.genesis])
         let elapsed = start.duration(to: .now).components

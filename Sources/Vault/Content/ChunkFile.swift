@@ -1,0 +1,147 @@
+internal import CLinux
+internal import Format
+internal import Glibc
+internal import Synchronization
+internal import SystemPackage
+
+/// Whole chunks of large contents: each has a *cell* of 64 KiB in a file beside the database, and in the database its
+/// row with seal and cell.
+///
+/// In the database itself a chunk is 16 pages, each of which is written to the log and then to the file, with two
+/// calls and a checksum each: a file of 256 MiB was written at 125 MiB/s and read at 430 MiB/s that way (measured).
+///
+/// A cell is written and synced before the row that names it is committed, and is written again only after the row's
+/// deletion is on the disk: no crash finds a row whose cell holds something else. What is in a cell is bound to the
+/// row's slot by its seal.
+final class ChunkFile: Sendable {
+    let path: FilePath
+    private let isReadOnly: Bool
+    private let opened: Mutex<Opened?>
+    private let cells: Mutex<Cells>
+
+    private final class Opened: Sendable {
+        let file: FileDescriptor
+        let durability: Durability
+
+        init(_ file: FileDescriptor) {
+            self.file = file
+            durability = Durability(file)
+        }
+    }
+
+    private struct Cells {
+        /// Below `end` and in no row.
+        var free: [Int64] = []
+        var end: Int64 = 0
+    }
+
+    /// More cells than a vault can have: 64 PiB.
+    private static let limit: Int64 = 1 << 40
+
+    /// - Parameter used: the cells that rows name.
+    init(vault: FilePath, used: [Int64], isReadOnly: Bool) {
+        path = FilePath(vault.string + "-chunks")
+        self.isReadOnly = isReadOnly
+        let mode: FileDescriptor.AccessMode = isReadOnly ? .readOnly : .readWrite
+        let file = try? FileDescriptor.open(path, mode, options: [.closeOnExec, .noFollow])
+        opened = Mutex(file.map { Opened($0) })
+        var found = Cells()
+        for cell in used.sorted() where cell >= found.end && cell < ChunkFile.limit {
+            // What a killed process has left takes no room: it is written over first.
+            if cell > found.end, cell - found.end <= 1 << 24 { found.free.append(contentsOf: found.end..<cell) }
+            found.end = cell + 1
+        }
+        cells = Mutex(found)
+    }
+
+    /// Cells that rows name, or that something was left in, but the file does not have.
+    var isCutShort: Bool {
+        let end = cells.withLock { $0.end }
+        guard end > 0 else { return false }
+        guard let file = opened.withLock({ $0?.file }), let size = try? file.seek(offset: 0, from: .end) else {
+            return true
+        }
+        return size / Int64(Limits.chunkSize) < end
+    }
+
+    /// In bytes, as far as it is in use.
+    var size: UInt64 {
+        cells.withLock { UInt64(clamping: ($0.end - Int64($0.free.count)) * Int64(Limits.chunkSize)) }
+    }
+
+    /// Writes a whole sealed chunk into a cell that is free.
+    ///
+    /// - Throws: ENOSPC, EIO.
+    func add(_ sealed: UnsafeRawBufferPointer) throws(Errno) -> Int64 {
+        guard sealed.count == Limits.chunkSize else { throw .invalidArgument }
+        let file = try writable().file
+        let cell = cells.withLock { cells in
+            if let free = cells.free.popLast() { return free }
+            cells.end += 1
+            return cells.end - 1
+        }
+        var done = 0
+        while done < sealed.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: sealed[done...])
+            let offset = cell * Int64(Limits.chunkSize) + Int64(done)
+            do { done += try unsafe file.write(toAbsoluteOffset: offset, rest) } catch {
+                cells.withLock { $0.free.append(cell) }
+                throw (error as? Errno) ?? .ioError
+            }
+        }
+        // Let the disk begin while the next chunk is sealed (SYNC_FILE_RANGE_WRITE, sync_file_range(2)).
+        _ = sync_file_range(file.rawValue, cell * Int64(Limits.chunkSize), Int64(Limits.chunkSize), 2)
+        return cell
+    }
+
+    /// Returns when all cells that were added are on the disk.
+    func synchronize() throws(Errno) {
+        guard let opened = opened.withLock({ $0 }) else { return }
+        opened.durability.noteCommit()
+        try opened.durability.makeDurable()
+    }
+
+    /// Reads a cell.
+    ///
+    /// - Throws: EIO where the file does not have it.
+    func read(_ cell: Int64, into target: UnsafeMutableRawBufferPointer) throws(Errno) {
+        guard cell >= 0, cell < ChunkFile.limit, target.count == Limits.chunkSize,
+            let file = opened.withLock({ $0?.file })
+        else { throw .ioError }
+        var done = 0
+        while done < target.count {
+            let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: target[done...])
+            let offset = cell * Int64(Limits.chunkSize) + Int64(done)
+            let count = unsafe (try? file.read(fromAbsoluteOffset: offset, into: rest)) ?? 0
+            guard count > 0 else { throw .ioError }
+            done += count
+        }
+    }
+
+    /// Cells that no row names any more, durably, or none has named yet. Their blocks go back to the file system, and
+    /// with them what stood there.
+    func release(_ released: [Int64]) {
+        guard !released.isEmpty, let file = opened.withLock({ $0?.file }) else { return }
+        for cell in released {
+            let punchHole: Int32 = 0x02 | 0x01
+            _ = fallocate64(file.rawValue, punchHole, cell * Int64(Limits.chunkSize), Int64(Limits.chunkSize))
+        }
+        cells.withLock { $0.free.append(contentsOf: released) }
+    }
+
+    private func writable() throws(Errno) -> Opened {
+        guard !isReadOnly else { throw .readOnlyFileSystem }
+        do {
+            return try opened.withLock { opened in
+                if let opened { return opened }
+                let file = Opened(
+                    try FileDescriptor.open(
+                        path, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: .ownerReadWrite))
+                opened = file
+                return file
+            }
+        } catch {
+            throw (error as? Errno) ?? .ioError
+        }
+    }
+}
