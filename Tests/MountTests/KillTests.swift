@@ -87,7 +87,9 @@ import Testing
             while true {
                 step += 1
                 let name = "w\(writer) \(step % 17)"
-                let text = String(repeating: "writer \(writer) round \(round) step \(step)\n", count: 1 + step % 5 * 40)
+                // Some in their row, some in chunks through the journal, some past it into whole chunks' cells.
+                let lines = step % 23 == 0 ? 12_000 : 1 + step % 5 * 40
+                let text = String(repeating: "writer \(writer) round \(round) step \(step)\n", count: lines)
                 switch step % 4 {
                 case 0:
                     try ledger.perform(name, nil) {

@@ -32,12 +32,22 @@ import Testing
         switch way {
         case "lock": try vault.lock()
         case "lock with the folder": try vault.coffer(["lock", vault.directory]).run(expecting: 0)
-        case "fusermount3": try vault.home.command("fusermount3", ["-u", vault.directory]).run(expecting: 0)
-        case "umount": try vault.home.command("umount", [vault.directory]).run(expecting: 0)
+        case "fusermount3": try unmount(vault, "fusermount3", ["-u", vault.directory])
+        case "umount": try unmount(vault, "umount", [vault.directory])
         case "SIGTERM": daemon.send(SIGTERM)
         case "SIGINT": daemon.send(SIGINT)
         default: daemon.send(SIGHUP)
         }
+    }
+
+    /// A process that another test starts at this moment has this one's descriptors until it executes its program.
+    private func unmount(_ vault: TestVault, _ program: String, _ arguments: [String]) throws {
+        let command = vault.home.command(program, arguments)
+        for _ in 0..<50 {
+            let result = try command.run()
+            if !result.errorText.contains("busy") { break }
+        }
+        #expect(!vault.isMounted)
     }
 
     /// Neither an entry's text nor its name is in any file of the home, mounted or not.

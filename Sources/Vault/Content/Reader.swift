@@ -187,7 +187,9 @@ final class ReaderPool: Sendable {
 
     init(path: FilePath, keys: Keys, journal: Journal, chunks: ChunkFile, count: Int) throws(DatabaseFailure) {
         var readers: [ReaderBox] = []
-        for _ in 0..<count { readers.append(ReaderBox(try Reader(path: path, keys: keys, journal: journal, chunks: chunks))) }
+        for _ in 0..<count {
+            readers.append(ReaderBox(try Reader(path: path, keys: keys, journal: journal, chunks: chunks)))
+        }
         self.readers = readers
     }
 

@@ -139,7 +139,8 @@ extension Vault {
     }
 
     private func storeChunks(
-        _ state: ContentState, _ whole: [Int: WholeChunk], _ record: inout FileRecord, _ content: inout ContentReference, _ seal: Seal,
+        _ state: ContentState, _ whole: [Int: WholeChunk], _ record: inout FileRecord,
+        _ content: inout ContentReference, _ seal: Seal,
         in committer: Committer
     ) throws(Errno) -> ContentState.StoredContent {
         content.kind = .chunks

@@ -63,7 +63,9 @@ struct Unlocked {
                 durability: Durability(vault: file.path))
             if isReadOnly { committer.refusal = .readOnlyFileSystem }
             let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
-            return (committer, try ReaderPool(path: file.path, keys: keys, journal: journal, chunks: places, count: 4), checkpointer)
+            let readers = try ReaderPool(
+                path: file.path, keys: keys, journal: journal, chunks: places, count: 4)
+            return (committer, readers, checkpointer)
         }
         fingerprint = Genesis.fingerprint(header[Header.genesis])
         let elapsed = start.duration(to: .now).components
