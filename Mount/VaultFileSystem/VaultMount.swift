@@ -176,32 +176,3 @@ public final class VaultMount: Sendable {
         return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * 4096 : 0
     }
 }
-
-/// What locks a vault without being asked through the mount: signals, and time without use.
-///
-/// Belongs to the thread that runs the mount.
-private final class LockTriggers {
-    private var sources: [any DispatchSourceProtocol] = []
-
-    init(idle: Duration?, gate: Gate, lock: @escaping @Sendable () -> Void) {
-        let queue = DispatchQueue(label: "coffer.triggers")
-        for number in [SIGTERM, SIGINT, SIGHUP] {
-            _ = signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-            source.setEventHandler(handler: lock)
-            sources.append(source)
-        }
-        if let idle {
-            let timer = DispatchSource.makeTimerSource(queue: queue)
-            timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(100))
-            timer.setEventHandler { if gate.idle >= idle { lock() } }
-            sources.append(timer)
-        }
-        for source in sources { source.activate() }
-    }
-
-    func stop() {
-        for source in sources { source.cancel() }
-        sources = []
-    }
-}

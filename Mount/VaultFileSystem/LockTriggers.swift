@@ -1,0 +1,43 @@
+internal import Dispatch
+internal import Foundation
+internal import Glibc
+
+/// What locks a vault without being asked through the mount: signals, and time without use.
+///
+/// Belongs to the thread that runs the mount.
+final class LockTriggers {
+    private var timer: (any DispatchSourceTimer)?
+
+    init(idle: Duration?, gate: Gate, lock: @escaping @Sendable () -> Void) {
+        LockTriggers.waitForSignals(lock)
+        guard let idle else { return }
+        let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "coffer.idle"))
+        timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(100))
+        timer.setEventHandler { if gate.idle >= idle { lock() } }
+        timer.activate()
+        self.timer = timer
+    }
+
+    func stop() {
+        timer?.cancel()
+        timer = nil
+    }
+
+    /// Signals are blocked here, and so in every thread that is started from here, and a thread waits for them
+    /// (sigwait(3)); Dispatch's own threads have them blocked. Not a source of Dispatch: it catches a signal on any
+    /// thread and sends it on to one of its own, and under load some never came (seen).
+    ///
+    /// They stay blocked behind the end of the mount, so that a second one does not interrupt the last commit.
+    private static func waitForSignals(_ lock: @escaping @Sendable () -> Void) {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        for number in [SIGTERM, SIGINT, SIGHUP] { unsafe sigaddset(&signals, number) }
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+        let awaited = signals
+        Thread.detachNewThread {
+            var signals = awaited
+            var number: Int32 = 0
+            while unsafe sigwait(&signals, &number) == 0 { lock() }
+        }
+    }
+}
