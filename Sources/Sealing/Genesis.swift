@@ -24,6 +24,11 @@ public enum Genesis {
             && SigningSeed.verify(Array(genesis[(bodySize + 64)...]), body, key: device)
     }
 
+    /// The 16 bytes of the first device's identifier; nil for a record of another length.
+    public static func device(_ genesis: [UInt8]) -> [UInt8]? {
+        genesis.count == bodySize + 128 ? Array(genesis[56..<72]) : nil
+    }
+
     /// Six words of five letters for the first 96 bits of the record's BLAKE2b-256: short enough to read
     /// out, long enough that nobody makes a second record with the same. The words are proquints
     /// (Wilkerson 2009, "A Proposal for Proquints"): consonant, vowel, consonant, vowel, consonant.

@@ -155,6 +155,33 @@ import Testing
         }
     }
 
+    /// What only these rows say is made anew from the others.
+    @Test(arguments: ["root", "top directory"]) func acceptingTheLossOfOneRow(_ what: String) throws {
+        let sample = try Sample()
+        let fixture = sample.fixture
+        if what == "root" {
+            try fixture.sql("DELETE FROM root")
+        } else {
+            let vault = try fixture.open()
+            let slot = vault.tree.withLock { $0.inode(at: UInt32(Node.root.rawValue)).slot }
+            try vault.close()
+            try fixture.sql("DELETE FROM file WHERE slot = \(slot)")
+        }
+        let damaged = try fixture.open(tolerateDamage: true)
+        #expect(damaged.isReadOnly)
+        #expect(try sample.intact(damaged).count == Self.count, "nothing else is out of reach")
+        try damaged.close()
+        _ = try Vault.acceptDamage(at: fixture.file, password: .init(Fixture.password), stateDirectory: fixture.state)
+        for round in 0..<2 {
+            let vault = try fixture.open()
+            #expect(try sample.intact(vault).count == Self.count)
+            try vault.save("new", "text \(round)")
+            #expect(vault.committer.withLock { $0.root.device } != .none)
+            #expect(try vault.verify { _, _ in }.damage.isEmpty)
+            try vault.close()
+        }
+    }
+
     /// A content that does not open is found by reading and by verify; everything else reads.
     @Test(arguments: ["file", "chunk", "version"]) func damagedContent(table: String) throws {
         let sample = try Sample()

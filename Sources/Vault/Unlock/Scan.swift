@@ -1,5 +1,6 @@
 internal import Dispatch
 internal import Format
+internal import Glibc
 internal import Sealing
 internal import Synchronization
 internal import SystemPackage
@@ -145,6 +146,15 @@ struct Scanner: Sendable {
     }
 }
 
+extension Inode {
+    /// Stands for a top directory whose row is gone, so that what is intact below it can be reached.
+    fileprivate static func missingTop(_ identifier: Identifier) -> Inode {
+        Inode(
+            identifier: identifier, slot: 0, number: 1, size: 0, accessed: .now(), modified: .now(), changed: .now(),
+            mode: FileType.directory | 0o700, owner: geteuid(), group: getegid(), links: 0, device: 0)
+    }
+}
+
 /// Builds the tree from what the scan found.
 struct TreeBuilder {
     var tree = Tree()
@@ -156,9 +166,11 @@ struct TreeBuilder {
     /// - Parameter keepsNameless: something is damaged: files that have lost their entry or their directory are
     ///   shown in the top directory.
     init(files: consuming Scan, entries: consuming Scan, root: Identifier, keepsNameless: Bool) {
-        guard let rootIndex = files.inodes.firstIndex(where: { $0.identifier == root }), rootIndex > 0 else {
+        var rootIndex = files.inodes.firstIndex { $0.identifier == root && $0.slot != 0 } ?? 0
+        if rootIndex == 0 || !files.inodes[rootIndex].isDirectory {
             damage.append(Damage("the top directory is missing"))
-            return
+            rootIndex = files.inodes.count
+            files.inodes.append(.missingTop(root))
         }
         files.inodes.swapAt(1, rootIndex)
         tree.reserve(entries: entries.entries.count, files: files.inodes.count)

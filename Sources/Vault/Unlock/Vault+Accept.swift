@@ -41,7 +41,8 @@ extension Vault {
                         moved += 1
                     }
                 }
-                moved += try committer.repairNames(top: identifier)
+                moved += try committer.repairNames(top: identifier, mounter: mounter)
+                if committer.root.device == .none { try committer.takeUpLostRoot(genesis: header[Header.genesis]) }
                 var sum = RootState(RootRecord(device: committer.root.device, header: header.digest))
                 for table in Table.allCases {
                     for case (let slot, let seal?) in try committer.seals(of: table) {
@@ -52,7 +53,9 @@ extension Vault {
                 committer.root.rows = sum.rows
                 committer.root.header = header.digest
                 committer.root.counter = max(committer.root.counter, saved)
-                committer.root.nextInode = max(committer.root.nextInode, try committer.highestInode() &+ 1)
+                let highest = try committer.highest()
+                committer.root.nextInode = max(committer.root.nextInode, highest.inode &+ 1)
+                committer.root.lamport = max(committer.root.lamport, highest.lamport)
                 committer.root.lastOperation = max(
                     committer.root.lastOperation, try committer.highestOperation())
             }
@@ -111,13 +114,25 @@ extension Committer {
     /// get one in the top directory.
     ///
     /// - Returns: how many rows were set aside.
-    fileprivate func repairNames(top: Identifier) throws(Errno) -> Int {
+    fileprivate func repairNames(
+        top: Identifier, mounter: (user: UInt32, group: UInt32)
+    ) throws(Errno) -> Int {
+        var hasTop = false
         var nameless: [Identifier: FileRecord] = [:]
         var directories = Set<Identifier>()
         for (slot, _) in try seals(of: .file) {
             let record = try loadFile(slot).0
             if record.identifier != top, record.detached == 0 { nameless[record.identifier] = record }
             if record.mode & FileType.mask == FileType.directory { directories.insert(record.identifier) }
+            hasTop = hasTop || record.identifier == top
+        }
+        if !hasTop {
+            var record = FileRecord(
+                identifier: top, inode: 1, mode: FileType.directory | 0o700, stamp: nextStamp(), time: .now())
+            (record.owner, record.group) = (mounter.user, mounter.group)
+            (record.ownedByMounter, record.groupOfMounter) = (true, true)
+            unsafe try putFile(record, slot: freshSlot(), previous: nil, content: .none)
+            directories.insert(top)
         }
         let files = Set(nameless.keys)
         var moved = 0
@@ -143,10 +158,28 @@ extension Committer {
         return moved
     }
 
-    fileprivate func highestInode() throws(Errno) -> UInt64 {
-        var highest: UInt64 = 1
+    /// What a lost root said and the other rows do not: this device, which made the vault, and which operations are
+    /// still there.
+    fileprivate func takeUpLostRoot(genesis: [UInt8]) throws(Errno) {
+        root.device = Genesis.device(genesis).flatMap { Identifier(bytes: $0) } ?? .none
+        root.droppedOperations = try Vault.database { () throws(DatabaseFailure) in
+            try connection.integer("SELECT coalesce(min(slot), 1) - 1 FROM operation")
+        }
+    }
+
+    /// The highest inode number and the latest clock of all rows.
+    fileprivate func highest() throws(Errno) -> (inode: UInt64, lamport: UInt64) {
+        var highest: (inode: UInt64, lamport: UInt64) = (1, 0)
         for (slot, _) in try seals(of: .file) {
-            if let record = try? loadFile(slot).0 { highest = max(highest, record.inode) }
+            guard let record = try? loadFile(slot).0 else { continue }
+            highest.inode = max(highest.inode, record.inode)
+            highest.lamport = max(highest.lamport, record.stamp.lamport)
+        }
+        for (slot, _) in try seals(of: .entry) {
+            if let record = try? loadEntry(slot).0 { highest.lamport = max(highest.lamport, record.stamp.lamport) }
+        }
+        for (slot, _) in try seals(of: .operation) {
+            if let record = try? loadOperation(slot).0 { highest.lamport = max(highest.lamport, record.lamport) }
         }
         return highest
     }

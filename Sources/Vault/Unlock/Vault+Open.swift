@@ -24,7 +24,9 @@ extension Vault {
 
     /// Opens a vault with its master password: derives the key, verifies every row, builds the tree.
     ///
-    /// - Throws: see ``VaultError``; nothing is changed in any case.
+    /// What a killed process had acknowledged is put into the file first, from the journal.
+    ///
+    /// - Throws: see ``VaultError``.
     public static func open(
         at path: FilePath, password: borrowing MasterPassword, options: OpenOptions
     ) throws(VaultError) -> Vault {

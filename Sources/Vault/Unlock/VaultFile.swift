@@ -118,7 +118,8 @@ final class VaultFile: Sendable {
         var bytes = [UInt8](repeating: 0, count: 32)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe (try? descriptor.read(into: $0)) ?? 0 }
         let text = String(decoding: bytes[..<count].prefix { $0 != 0x0A && $0 != 0x20 }, as: UTF8.self)
-        return UInt64(text) ?? 0
+        // No vault counts that far; a higher number would stop its own counter.
+        return min(UInt64(text) ?? 0, 1 << 62)
     }
 
     /// Notes that the state with `counter` is on the disk. A failure costs only the alarm.
