@@ -1,4 +1,5 @@
 internal import CFuse
+internal import Dispatch
 internal import Glibc
 internal import Synchronization
 public import SystemPackage
@@ -34,6 +35,8 @@ public final class Session: @unchecked Sendable {
         /// Where it is mounted, until ``unmount()``.
         var directory: String?
         var isRunning = false
+        /// The thread in ``run()``.
+        var runner = pthread_t()
         /// Unmounted while it ran: the loop closes the device behind itself.
         var isDetached = false
     }
@@ -97,7 +100,11 @@ public final class Session: @unchecked Sendable {
     /// - Returns: what went wrong with the device, if something did.
     @discardableResult
     public func run() -> Errno? {
-        state.withLock { $0.isRunning = true }
+        Interruption.prepare()
+        state.withLock { state in
+            state.isRunning = true
+            state.runner = pthread_self()
+        }
         let config = unsafe fuse_loop_cfg_create()
         unsafe fuse_loop_cfg_set_clone_fd(config, workers.ownChannels ? 1 : 0)
         unsafe fuse_loop_cfg_set_max_threads(config, workers.maximum)
@@ -114,11 +121,22 @@ public final class Session: @unchecked Sendable {
 
     /// Ends ``run()``, from any thread: threads that are at work finish, those that wait are woken.
     ///
-    /// libfuse's own function only sets a flag that a thread looks at after its next request. So there has to
-    /// be one: an answer to FUSE_NOTIFY_RETRIEVE, for nothing of the root directory, which is always there.
+    /// libfuse's own function only sets a flag. The thread in ``run()`` looks at it when a signal interrupts its
+    /// sem_wait(3), and then cancels the others. The signal may come just before it waits, so it is sent until the
+    /// thread has gone on. A request of our own could wake a thread too, but there is none that nobody has to wait
+    /// for: FUSE_NOTIFY_RETRIEVE of the root directory is EINVAL on Linux 6.18 (seen).
     public func exit() {
         unsafe fuse_session_exit(session)
-        _ = unsafe fuse_lowlevel_notify_retrieve(session, NodeID.root.rawValue, 0, 0, nil)
+        interrupt()
+    }
+
+    private func interrupt() {
+        let isRunning = state.withLock { state in
+            if state.isRunning { pthread_kill(state.runner, Interruption.signal) }
+            return state.isRunning
+        }
+        guard isRunning else { return }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(10)) { [self] in interrupt() }
     }
 
     /// Called by whoever answers a request, before it waits or works for long: other requests are read meanwhile. On
@@ -150,5 +168,17 @@ public final class Session: @unchecked Sendable {
         guard null >= 0 else { return }
         dup2(null, unsafe fuse_session_fd(session))
         close(null)
+    }
+}
+
+/// A signal that does nothing but interrupt a system call.
+private enum Interruption {
+    static let signal = SIGUSR1
+
+    static func prepare() {
+        var action = sigaction()
+        unsafe action.__sigaction_handler.sa_handler = { _ in }
+        // Without SA_RESTART.
+        unsafe sigaction(signal, &action, nil)
     }
 }

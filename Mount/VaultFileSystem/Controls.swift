@@ -16,14 +16,20 @@ final class Controls: Sendable {
         case status = 1
         case lock = 2
         case verify = 3
+        case command = 4
+
+        /// Only what has to be written to may be.
+        var permissions: UInt32 { self == .command ? 0o600 : 0o400 }
     }
 
-    /// What the files give: the bytes of a report, or that the vault was locked.
+    /// What the files give: the bytes of a report, or that the vault was locked, or the answer to a command.
     struct Actions: Sendable {
         var status: @Sendable () -> [UInt8]
         var verify: @Sendable () -> [UInt8]
         /// Returns when plaintext is gone.
         var lock: @Sendable () -> Void
+        /// ``Commands/perform(_:)``
+        var command: @Sendable (RawSpan) throws(Errno) -> [UInt8]
     }
 
     private let actions = Mutex<Actions?>(nil)
@@ -60,22 +66,24 @@ final class Controls: Sendable {
     func attributes(of node: NodeID) -> FileStatus? {
         guard Controls.contains(node) else { return nil }
         let isDirectory = node.rawValue == Controls.first
-        let mode = isDirectory ? FileType.directory | 0o500 : FileType.regular | 0o400
+        let permissions = Controls.file(node)?.permissions ?? 0o400
+        let mode = isDirectory ? FileType.directory | 0o500 : FileType.regular | permissions
         let time = Time(seconds: 0, nanoseconds: 0)
         return FileStatus(
             inode: node.rawValue, mode: mode, links: isDirectory ? 2 : 1, owner: owner.user, group: owner.group,
             device: 0, size: 0, blocks: 0, accessed: time, modified: time, changed: time)
     }
 
+    private static func file(_ node: NodeID) -> File? { File(rawValue: node.rawValue - first) }
+
     func open(_ node: NodeID) throws(Errno) -> OpenReply {
-        guard let file = File(rawValue: node.rawValue - Controls.first),
-            let actions = actions.withLock({ $0 })
+        guard let file = Controls.file(node), let actions = actions.withLock({ $0 })
         else { throw .noSuchFileOrDirectory }
         let text: [UInt8] =
             switch file {
             case .status: actions.status()
             case .verify: actions.verify()
-            case .lock: []
+            case .lock, .command: []
             }
         let handle = answers.withLock { answers in
             answers.next += 1
@@ -85,21 +93,28 @@ final class Controls: Sendable {
         var reply = OpenReply(handle: Handle(handle))
         // The length is not known beforehand: read until there is no more, past the page cache.
         reply.isDirect = true
+        // Nor would it be answered behind a lock.
+        reply.needsNoFlush = true
         return reply
     }
 
     func read(
         _ node: NodeID, handle: Handle, offset: UInt64, count: Int, _ body: (RawSpan) -> Void
     ) throws(Errno) {
-        if node.rawValue == Controls.first + File.lock.rawValue { actions.withLock { $0 }?.lock() }
+        if Controls.file(node) == .lock { actions.withLock { $0 }?.lock() }
         let text = answers.withLock { $0.texts[handle.rawValue] ?? [] }
         guard offset < UInt64(text.count) else { return }
         let end = min(text.count, Int(offset) + count)
         unsafe body(text.span.bytes.extracting(Int(offset)..<end))
     }
 
-    func write(_ node: NodeID, handle: Handle, _ bytes: RawSpan) throws(Errno) -> Int {
-        throw .notPermitted
+    /// A request is one write at the start of the file; its answer is read through the same handle.
+    func write(_ node: NodeID, handle: Handle, offset: UInt64, _ bytes: RawSpan) throws(Errno) -> Int {
+        guard Controls.file(node) == .command, let actions = actions.withLock({ $0 }) else { throw .notPermitted }
+        guard offset == 0 else { throw .invalidArgument }
+        let answer = try actions.command(bytes)
+        answers.withLock { $0.texts[handle.rawValue] = answer }
+        return bytes.byteCount
     }
 
     func release(_ handle: Handle) {

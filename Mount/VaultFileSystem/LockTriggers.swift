@@ -24,8 +24,8 @@ final class LockTriggers {
     }
 
     /// Signals are blocked here, and so in every thread that is started from here, and a thread waits for them
-    /// (sigwait(3)); Dispatch's own threads have them blocked. Not a source of Dispatch: it catches a signal on any
-    /// thread and sends it on to one of its own, and under load some never came (seen).
+    /// (sigwait(3)); Dispatch's own threads have them blocked. A source of Dispatch would catch a signal on any thread
+    /// and send it on to one of its own.
     ///
     /// They stay blocked behind the end of the mount, so that a second one does not interrupt the last commit.
     private static func waitForSignals(_ lock: @escaping @Sendable () -> Void) {

@@ -1,3 +1,4 @@
+internal import Fuse
 internal import Glibc
 public import SystemPackage
 
@@ -54,22 +55,8 @@ public enum MountTable {
         return try? descriptor.readAll()
     }
 
-    /// Takes a mount away whose process is gone: as root directly, else through fusermount3.
-    static func clearStale(_ mount: Mount) {
-        if geteuid() == 0 {
-            _ = unsafe umount2(mount.directory.string, Int32(MNT_DETACH))
-        } else {
-            var process = pid_t()
-            var words =
-                unsafe (["fusermount3", "-u", "-z", mount.directory.string] as [String]).map { unsafe strdup($0) } + [
-                    nil
-                ]
-            defer { unsafe words.forEach { unsafe free($0) } }
-            guard unsafe posix_spawnp(&process, "fusermount3", nil, nil, &words, environ) == 0 else { return }
-            var status: Int32 = 0
-            while unsafe waitpid(process, &status, 0) < 0, errno == EINTR {}
-        }
-    }
+    /// Takes a mount away whose process is gone.
+    static func clearStale(_ mount: Mount) { Detaching.detach(mount.directory.string) }
 }
 
 extension FileDescriptor {
@@ -92,7 +79,9 @@ extension MountTable.Mount {
         do {
             // Reading it locks: a write would be refused by a read-only mount.
             let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .readOnly)
-            _ = try file.closeAfter { try file.readAll() }
+            // Closing may find the mount gone, which is no error here.
+            defer { try? file.close() }
+            _ = try file.readAll()
         } catch Errno.permissionDenied {
             throw .notYours(directory)
         } catch {

@@ -52,7 +52,7 @@ extension VaultFileSystem {
     }
 
     func write(_ node: NodeID, handle: Handle, offset: UInt64, _ bytes: RawSpan) throws(Errno) -> Int {
-        if Controls.contains(node) { return try controls.write(node, handle: handle, bytes) }
+        if Controls.contains(node) { return try controls.write(node, handle: handle, offset: offset, bytes) }
         try pass { () throws(Errno) in try vault.write(Node(node), offset: offset, bytes) }
         return bytes.byteCount
     }

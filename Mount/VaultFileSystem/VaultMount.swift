@@ -94,10 +94,16 @@ public final class VaultMount: Sendable {
     /// Mounts, calls `onReady`, and serves until the vault is locked or unmounted. Everything is committed
     /// and wiped when it returns.
     public func run(onReady: () -> Void) throws(MountError) {
+        let commands = Commands(vault: vault, gate: fileSystem.gate)
         fileSystem.controls.connect(
             Controls.Actions(
                 status: { [weak self] in self?.status() ?? [] }, verify: { [weak self] in self?.verify() ?? [] },
-                lock: { [weak self] in self?.lock() }))
+                lock: { [weak self] in self?.lock() },
+                command: { [session] (request) throws(Errno) in
+                    // Deriving a key takes a second.
+                    session.passTurn()
+                    return try commands.perform(request)
+                }))
         // Whoever waits lets another thread read requests.
         vault.beforeWaiting { [session] in session.passTurn() }
         do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }

@@ -17,9 +17,7 @@ struct Coffer: ParsableCommand {
               cat ~/coffer/mail/gmail
               coffer lock
 
-            Exit codes: 0 done, 1 other error, 10 mount point unusable, 12 wrong password or kit, \
-            13 key derivation out of bounds, 20 no vault there, 21 vault exists already, 22 password empty or \
-            too weak, 24 vault in use, 26 integrity error, 64 usage.
+            Exit codes: \(VerbHelp.list(ExitCode.inUse)).
             """,
         version: "0.1.0",
         subcommands: [

@@ -44,6 +44,7 @@ extension Failure {
         case let failure as Failure: self = failure
         case let error as VaultError: self.init(error, vault)
         case let error as MountError: self.init(error)
+        case let error as CommandError: self.init(error, vault)
         case let error as Errno: self.init(.otherError, "The system refused: \(error).")
         default: self.init(.otherError, "It did not work: \(error).")
         }
@@ -105,6 +106,28 @@ extension Failure {
             .integrityError, "The vault's file is damaged or was tampered with: \(first)\(more).",
             hint: "Restore it from a backup, or read what is intact with `coffer mount --read-only DIR`; "
                 + "`coffer verify --accept` goes on with what is intact.")
+    }
+
+    private init(_ error: CommandError, _ vault: FilePath) {
+        switch error {
+        case .mount(let error): self.init(error)
+        case .vault(let error): self.init(error, vault)
+        case .readOnly:
+            self.init(
+                .vaultInUse, "The vault \(vault) is mounted read-only, and takes no command.",
+                hint: "Lock it with `coffer lock` first.")
+        case .locked:
+            self.init(
+                .otherError, "The vault \(vault) was locked meanwhile; nothing was changed.", hint: "Try again.")
+        case .unanswered:
+            self.init(
+                .otherError, "The process behind the mount ended before it answered.",
+                hint: "See what was done: unlock the vault with the password that should be valid now.")
+        case .notUnderstood:
+            self.init(
+                .vaultInUse, "The process behind the mount is of another version and does not know this command.",
+                hint: "Lock the vault with `coffer lock` first.")
+        }
     }
 
     private init(_ error: MountError) {

@@ -8,11 +8,17 @@ internal import Vault
 struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make a vault.",
-        discussion: """
+        discussion: VerbHelp.text(
+            """
             Draws a random account key, wraps it with your master password, and makes an empty vault. Prints the \
             vault's id and six words by which you compare it when a second device joins. With --kit also writes \
             the kit: the wrapped account key as a QR code, for a second device and as a backup on paper.
-            """)
+
+            Without --kdf-memory and --kdf-passes, the cost of deriving the key is measured and chosen so that \
+            unlocking takes about half a second on this machine.
+            """,
+            examples: ["coffer init --email ann@example.org --kit kit.png"],
+            codes: [.kdfOutOfBounds, .vaultExists, .weakPassword]))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions
@@ -21,7 +27,9 @@ struct Init: ParsableCommand {
         name: .long, help: ArgumentHelp("Your e-mail address; joining with the kit asks for it.", valueName: "address"))
     var email: String?
 
-    @Option(name: .long, help: ArgumentHelp("Write a kit: .png, .svg or .txt by its ending.", valueName: "file"))
+    @Option(
+        name: .long, help: ArgumentHelp("Write a kit: .png, .svg or .txt by its ending.", valueName: "file"),
+        completion: .file(extensions: ["png", "svg", "txt"]))
     var kit: String?
 
     @Option(
@@ -43,9 +51,10 @@ struct Init: ParsableCommand {
         guard !FileManager.default.fileExists(atPath: path.string) else {
             throw Failure(VaultError.alreadyExists, vault: path)
         }
-        let parameters = try KDFOptions.parameters(memory: kdfMemory, passes: kdfPasses)
+        let chosen = try KDFOptions.chosen(memory: kdfMemory, passes: kdfPasses)
         let secret = try MasterPassword.from(password.readNew(prompt: "Choose a master password: "))
         try secret.requireStrength(unless: allowWeakPassword)
+        let parameters = chosen ?? KDFOptions.calibrated()
         let made: Vault
         do throws(VaultError) {
             made = try Vault.create(
@@ -86,7 +95,9 @@ extension MasterPassword {
 
 /// The cost of deriving keys, from the command line or measured.
 enum KDFOptions {
-    static func parameters(memory: UInt32?, passes: UInt32?) throws -> KDFParameters {
+    /// nil where nothing was asked for.
+    static func chosen(memory: UInt32?, passes: UInt32?) throws -> KDFParameters? {
+        guard memory != nil || passes != nil else { return nil }
         let parameters = KDFParameters(
             passes: passes ?? KDFParameters.unlockDefault.passes,
             memoryMiB: memory ?? KDFParameters.unlockDefault.memoryMiB)
@@ -100,11 +111,13 @@ enum KDFOptions {
         return parameters
     }
 
-    /// A kit travels, so guessing it is made dearer than unlocking: four times the memory where there is
-    /// as much, and one more pass.
+    /// What takes about half a second here.
+    static func calibrated() -> KDFParameters {
+        .calibrated(physicalMemoryMiB: ProcessInfo.processInfo.physicalMemory >> 20)
+    }
+
+    /// What opening a kit costs.
     static func kit(_ unlock: KDFParameters) -> KDFParameters {
-        let half = UInt32(clamping: ProcessInfo.processInfo.physicalMemory >> 21)
-        return KDFParameters(
-            passes: min(10, unlock.passes + 1), memoryMiB: max(unlock.memoryMiB, min(unlock.memoryMiB * 4, half, 4096)))
+        .kit(for: unlock, physicalMemoryMiB: ProcessInfo.processInfo.physicalMemory >> 20)
     }
 }

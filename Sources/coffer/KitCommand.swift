@@ -5,23 +5,31 @@ internal import KitImage
 internal import Sealing
 internal import SystemPackage
 internal import Vault
+internal import VaultFileSystem
 
 struct KitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kit",
         abstract: "Issue a kit: the account key, wrapped by the master password, as a QR code.",
-        discussion: """
+        discussion: VerbHelp.text(
+            """
             The kit lets a second device join and serves as a backup on paper. It opens with the e-mail address \
             and the master password only, at a higher cost than unlocking.
-            """)
+            """,
+            examples: ["coffer kit --png kit.png --address ann@example.org", "coffer kit --text | lpr"],
+            codes: .opening))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions
 
-    @Option(name: .long, help: ArgumentHelp("Write a PNG picture.", valueName: "file"))
+    @Option(
+        name: .long, help: ArgumentHelp("Write a PNG picture.", valueName: "file"),
+        completion: .file(extensions: ["png"]))
     var png: String?
 
-    @Option(name: .long, help: ArgumentHelp("Write an SVG picture.", valueName: "file"))
+    @Option(
+        name: .long, help: ArgumentHelp("Write an SVG picture.", valueName: "file"),
+        completion: .file(extensions: ["svg"]))
     var svg: String?
 
     @Flag(name: .long, help: "Print the kit as text instead of as a picture.")
@@ -30,15 +38,14 @@ struct KitCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("The e-mail address that the kit is bound to.", valueName: "address"))
     var address: String = ""
 
+    func validate() throws {
+        // RFC 5321, 4.5.3.1.3: a path of 256 bytes with its angle brackets.
+        guard address.utf8.count <= 254 else { throw ValidationError("--address takes at most 254 bytes.") }
+    }
+
     func run() throws {
-        if vault.mount != nil {
-            throw Failure(VaultError.inUse, vault: vault.path)
-        }
         try vault.requireFile()
-        let secret = try password.read()
-        let opened = try vault.open(secret)
-        defer { try? opened.close() }
-        let kit = try KitWriter.issue(opened, password: secret, email: address, parameters: nil)
+        let (kit, fingerprint) = try vault.mount.map { try issue(mounted: $0) } ?? issueUnmounted()
         if let png { try KitWriter.write(kit, to: png, as: .png) }
         if let svg { try KitWriter.write(kit, to: svg, as: .svg) }
         if text { _ = unsafe Console.writeBytes((kit + [0x0A]).span.bytes, to: STDOUT_FILENO) }
@@ -46,7 +53,27 @@ struct KitCommand: ParsableCommand {
             let picture = try KitWriter.render(kit, as: .terminal)
             _ = unsafe Console.writeBytes(picture.span.bytes, to: STDOUT_FILENO)
         }
-        Console.say("Fingerprint: \(opened.fingerprint.joined(separator: " "))")
+        Console.say("Fingerprint: \(fingerprint)")
+    }
+
+    /// The process behind the mount has the vault open: it is asked to.
+    private func issue(mounted mount: MountTable.Mount) throws -> ([UInt8], String) {
+        let secret = try password.readLine(prompt: "Master password: ")
+        _ = try MasterPassword.from(secret)
+        do throws(CommandError) {
+            let kit = try mount.issueKit(password: secret, email: address)
+            return (kit.text, kit.fingerprint)
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+
+    private func issueUnmounted() throws -> ([UInt8], String) {
+        let secret = try password.read()
+        let opened = try vault.open(secret)
+        defer { try? opened.close() }
+        let kit = try KitWriter.issue(opened, password: secret, email: address, parameters: nil)
+        return (kit, opened.fingerprint.joined(separator: " "))
     }
 }
 

@@ -7,7 +7,10 @@ internal import VaultFileSystem
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls", abstract: "List the entries of a folder.",
-        discussion: "Works with and without a mount. Folders have a slash behind their names.")
+        discussion: VerbHelp.text(
+            "Works with and without a mount. Folders have a slash behind their names.",
+            examples: ["coffer ls mail"],
+            codes: .opening))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions

@@ -6,11 +6,15 @@ internal import VaultFileSystem
 struct Lock: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lock: commit, wipe the keys, unmount.",
-        discussion: "Returns when nothing of the vault can be read any more, also through files that are still open.")
+        discussion: VerbHelp.text(
+            "Returns when nothing of the vault can be read any more, also through files that are still open.",
+            examples: ["coffer lock", "coffer lock ~/coffer"],
+            codes: [.mountPointUnusable]))
 
     @OptionGroup var vault: VaultOptions
 
-    @Argument(help: "The folder that the vault is mounted on; the vault's own mount by default.")
+    @Argument(
+        help: "The folder that the vault is mounted on; the vault's own mount by default.", completion: .directory)
     var directory: String?
 
     func run() throws {

@@ -9,15 +9,18 @@ internal import VaultFileSystem
 struct Mount: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Unlock the vault and mount it as a folder.",
-        discussion: """
+        discussion: VerbHelp.text(
+            """
             Returns when the folder is usable; a process in the background serves it until `coffer lock` or \
             `fusermount3 -u`. The folder must exist, be empty and be yours.
-            """)
+            """,
+            examples: ["coffer mount --idle 10m ~/coffer"],
+            codes: [.mountPointUnusable] + .opening))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions
 
-    @Argument(help: "The folder to mount on.")
+    @Argument(help: "The folder to mount on.", completion: .directory)
     var directory: String
 
     @Flag(name: .shortAndLong, help: "Stay in the foreground.")
@@ -70,8 +73,7 @@ struct Mount: ParsableCommand {
     }
 
     private func serve(_ options: MountOptions) throws {
-        let secret = try password.read()
-        let opened = try vault.open(secret, readOnly: options.isReadOnly, tolerateDamage: options.isReadOnly)
+        let opened = try unlock(options)
         for damage in opened.damage { Console.say("Damaged: \(damage.path ?? "the vault"): \(damage.what)") }
         do throws(MountError) {
             let mount = try VaultMount(vault: opened, options: options)
@@ -81,6 +83,12 @@ struct Mount: ParsableCommand {
             try? opened.close()
             throw Failure(error, vault: vault.path)
         }
+    }
+
+    /// A function of its own, so that the password is wiped when it returns, and not when the mount ends.
+    private func unlock(_ options: MountOptions) throws -> Vault {
+        let secret = try password.read()
+        return try vault.open(secret, readOnly: options.isReadOnly, tolerateDamage: options.isReadOnly)
     }
 }
 

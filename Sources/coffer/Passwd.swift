@@ -4,28 +4,51 @@ internal import Glibc
 internal import Sealing
 internal import SystemPackage
 internal import Vault
+internal import VaultFileSystem
 
 struct Passwd: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Change the master password.",
-        discussion: """
+        discussion: VerbHelp.text(
+            """
             Wraps the same account key anew. This revokes nothing: who has the old password together with an old \
             kit or an old copy of the vault can still open that.
-            """)
+            """,
+            examples: ["coffer passwd"],
+            codes: .opening))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions
 
-    @Option(name: .long, help: ArgumentHelp("Read the new password from the first line of a file.", valueName: "file"))
+    @Option(
+        name: .long, help: ArgumentHelp("Read the new password from the first line of a file.", valueName: "file"),
+        completion: .file())
     var newPasswordFile: String?
 
     @Flag(name: .long, help: "Take a password that is easily guessed.")
     var allowWeakPassword = false
 
+    private static let prompt = "Present master password: "
+
     func run() throws {
         try vault.requireFile()
-        if vault.mount != nil { throw Failure(VaultError.inUse, vault: vault.path) }
-        let old = try password.read(prompt: "Present master password: ")
+        if let mount = vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
+        Console.say("The master password was changed. Kits that were issued before still need the old one.")
+    }
+
+    /// The process behind the mount has the vault open: it is asked to.
+    private func change(mounted mount: MountTable.Mount) throws {
+        let old = try password.readLine(prompt: Passwd.prompt)
+        _ = try MasterPassword.from(old)
+        let new = try readNew()
+        try MasterPassword.from(new).requireStrength(unless: allowWeakPassword)
+        do throws(CommandError) { try mount.changePassword(from: old, to: new) } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+
+    private func changeUnmounted() throws {
+        let old = try password.read(prompt: Passwd.prompt)
         let opened = try vault.open(old)
         defer { try? opened.close() }
         let new = try MasterPassword.from(readNew())
@@ -33,7 +56,6 @@ struct Passwd: ParsableCommand {
         do throws(VaultError) { try opened.changePassword(from: old, to: new) } catch {
             throw Failure(error, vault: vault.path)
         }
-        Console.say("The master password was changed. Kits that were issued before still need the old one.")
     }
 
     private func readNew() throws -> SecretBytes {

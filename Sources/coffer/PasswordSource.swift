@@ -8,7 +8,8 @@ internal import SystemPackage
 /// input; never the command line or the environment, which other processes can read.
 struct PasswordOptions: ParsableArguments {
     @Option(
-        name: .long, help: ArgumentHelp("Read the master password from the first line of a file.", valueName: "file"))
+        name: .long, help: ArgumentHelp("Read the master password from the first line of a file.", valueName: "file"),
+        completion: .file())
     var passwordFile: String?
 
     @Option(
@@ -41,7 +42,7 @@ struct PasswordOptions: ParsableArguments {
 }
 
 extension MasterPassword {
-    static func from(_ line: consuming SecretBytes) throws -> MasterPassword {
+    static func from(_ line: borrowing SecretBytes) throws -> MasterPassword {
         do throws(PasswordError) {
             return try line.withBytes { (bytes) throws(PasswordError) in try MasterPassword(utf8: bytes) }
         } catch {

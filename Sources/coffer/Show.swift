@@ -9,10 +9,13 @@ internal import VaultFileSystem
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print an entry, or one field of it.",
-        discussion: """
+        discussion: VerbHelp.text(
+            """
             Works with and without a mount. The field `password` is the first line; any other field is the value \
             of the first later line `name: value`.
-            """)
+            """,
+            examples: ["coffer show mail/gmail", "coffer show mail/gmail user"],
+            codes: .opening))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions

@@ -7,7 +7,10 @@ internal import VaultFileSystem
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what state the vault is in: file, mount, entries.",
-        discussion: "Asks for no password: what only the key can tell is told while the vault is mounted.")
+        discussion: VerbHelp.text(
+            "Asks for no password: what only the key can tell is told while the vault is mounted.",
+            examples: ["coffer status --json"],
+            codes: [.mountPointUnusable, .noVault]))
 
     @OptionGroup var vault: VaultOptions
 

@@ -11,7 +11,8 @@ struct VaultOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The vault's file (else $COFFER_VAULT, else $XDG_DATA_HOME/coffer/vault.coffer).", valueName: "file"))
+            "The vault's file (else $COFFER_VAULT, else $XDG_DATA_HOME/coffer/vault.coffer).", valueName: "file"),
+        completion: .file())
     var vault: String?
 
     var path: FilePath {

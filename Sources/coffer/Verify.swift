@@ -8,10 +8,13 @@ internal import VaultFileSystem
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Read and authenticate everything, and name what is damaged.",
-        discussion: """
+        discussion: VerbHelp.text(
+            """
             Exit code 26 where anything is damaged. With --accept, a damaged or older vault is made consistent \
             again with what is intact of it; what does not open is set aside inside the file, nothing is deleted.
-            """)
+            """,
+            examples: ["coffer verify", "coffer verify --accept"],
+            codes: [.mountPointUnusable] + .opening))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions

@@ -73,17 +73,6 @@ import Testing
         }
     }
 
-    /// Verbs that need the vault's file for themselves say that it is in use.
-    @Test(arguments: ["passwd", "kit"]) func inUse(_ verb: String) throws {
-        try TestVault.with { vault in
-            try vault.mount()
-            let result = try vault.opened(verb).run(expecting: 24)
-            #expect(result.text.isEmpty)
-            #expect(vault.isMounted)
-            try vault.lock()
-        }
-    }
-
     /// A second process that does not see the mount (it has its own table of them) gets the same answer.
     @Test(.enabled(if: geteuid() == 0)) func inUseElsewhere() throws {
         try TestVault.with { vault in

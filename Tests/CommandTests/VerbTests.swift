@@ -15,6 +15,10 @@ import Testing
         defer { home.remove() }
         let help = try home.coffer(verb, "--help").run(expecting: 0)
         #expect(help.text.contains("coffer \(verb)") && help.errorText.isEmpty)
+        let example = try #require(help.text.firstMatch(of: #/\nExample:\n\n  coffer (\w+)/#))
+        #expect(example.1 == verb)
+        let codes = try #require(help.text.firstMatch(of: #/\nExit codes: ([^.]+)\./#)).1
+        #expect(codes.hasPrefix("0 done") && codes.hasSuffix("64 usage"))
         let wrong = try home.coffer(verb, "--no-such-option", "argument").run(expecting: 64)
         #expect(wrong.text.isEmpty && wrong.errorText.contains("no-such-option"))
     }
@@ -55,6 +59,19 @@ import Testing
             let result = try vault.coffer(["init"] + arguments, input: TestVault.password).run(expecting: 13)
             #expect(result.text.isEmpty)
             #expect(!FileManager.default.fileExists(atPath: vault.file))
+        }
+    }
+
+    /// Without a cost given, one is measured; the wrap in the header says which (Sealing.md).
+    @Test func kdfIsCalibrated() throws {
+        try TestVault.with(initialized: false) { vault in
+            try vault.opened("init").run(expecting: 0)
+            let query = "SELECT hex(substr(value, 9, 8)) FROM header WHERE name = 'wrap.unlock'"
+            let words = try vault.home.command("sqlite3", [vault.file, query]).run(expecting: 0).text
+            #expect(try (3...10).contains(#require(UInt32(words.prefix(2), radix: 16))))
+            let quarter = ProcessInfo.processInfo.physicalMemory >> 22
+            let memory = try #require(UInt32(words.dropFirst(8).prefix(8), radix: 16)).byteSwapped
+            #expect(memory == UInt32(max(64, min(256, quarter))))
         }
     }
 

@@ -11,7 +11,7 @@ import Testing
         "Sync": ["Vault", "Format", "Sealing", "SystemPackage", "Foundation"],
         "Remotes": ["Sync", "CCurl", "SystemPackage", "Foundation"],
         "KitImage": ["CQRencode"],
-        "Fuse": ["CFuse", "SystemPackage"],
+        "Fuse": ["CFuse", "SystemPackage", "Dispatch"],
         "VaultFileSystem": [
             "Fuse", "Vault", "Format", "Sealing", "SystemPackage", "Logging", "CLinux", "Foundation", "Dispatch",
         ],

@@ -4,7 +4,7 @@ import Testing
 
 /// The scripts that people call: well-formed, strict, and the mount(8) helpers translate what they are given.
 @Suite struct ScriptTests {
-    static let bash = ["Tests/run", "Tests/bench", "Mount/quickstart", ".ci/run"]
+    static let bash = ["Tests/run", "Tests/bench", "Mount/quickstart", "Mount/install", ".ci/run"]
     static let helpers = ["Mount/mount.coffer", "Mount/mount.fuse.coffer"]
 
     @Test(arguments: bash + helpers) func isExecutableAndWellFormed(_ path: String) throws {
@@ -16,12 +16,14 @@ import Testing
         #expect(text.contains(shell == "bash" ? "\nset -euo pipefail\n" : "\nset -eu\n"))
     }
 
-    @Test(arguments: ["Tests/run", "Tests/bench"]) func unknownOptionIsAUsageError(_ path: String) throws {
+    @Test(arguments: ["Tests/run", "Tests/bench", "Mount/install"]) func unknownOptionIsAUsageError(_ path: String)
+        throws
+    {
         try Command("\(Program.root)/\(path)", ["--no-such-option"]).run(expecting: 64)
     }
 
     @Test func helpIsPrinted() throws {
-        for path in ["Tests/run", "Tests/bench", "Mount/quickstart"] {
+        for path in ["Tests/run", "Tests/bench", "Mount/quickstart", "Mount/install"] {
             let result = try Command("\(Program.root)/\(path)", ["--help"]).run(expecting: 0)
             #expect(result.text.contains(path), "\(path) --help names itself")
         }

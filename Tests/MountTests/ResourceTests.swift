@@ -101,7 +101,8 @@ import Testing
             atPath: parent, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
         defer { try? FileManager.default.removeItem(atPath: parent) }
         let program = "\(parent)/coffer"
-        try FileManager.default.copyItem(atPath: try Program.coffer(), toPath: program)
+        // By another process: a child that a test starts meanwhile would hold the copy open for writing (ETXTBSY).
+        try Command("cp", [try Program.coffer(), program]).run(expecting: 0)
         try TestVault.with(in: parent, initialized: false) { vault in
             try Command("chown", ["-R", "65534:65534", vault.home.path]).run(expecting: 0)
             let script = """
@@ -118,7 +119,7 @@ import Testing
                 test "$(as cat "$3/entry")" = text
                 if cat "$3/entry"; then exit 90; fi
                 test "$(as "$1" show entry)" = text
-                as "$1" lock
+                test -z "$(as sh -c '"$1" lock 2>&1' sh "$1")"
                 if mountpoint -q "$3"; then exit 91; fi
                 as "$1" mount "$3" --password-file "$2"
                 as fusermount3 -u "$3"

@@ -42,4 +42,22 @@ public final class RunningProcess: Sendable {
     public static func text(_ name: String, of identifier: pid_t) -> String {
         String(decoding: FileManager.default.contents(atPath: "/proc/\(identifier)/\(name)") ?? Data(), as: UTF8.self)
     }
+
+    /// Whether `text` is anywhere in the process's memory; only root may look (proc(5), /proc/PID/mem).
+    public func memoryContains(_ text: String) throws -> Bool {
+        let memory = try Posix.File("/proc/\(identifier)/mem", O_RDONLY)
+        let needle = Data(text.utf8)
+        for line in RunningProcess.text("maps", of: identifier).split(separator: "\n") {
+            let fields = line.split(separator: " ")
+            let bounds = fields[0].split(separator: "-").compactMap { Int($0, radix: 16) }
+            guard fields[1].hasPrefix("r"), bounds.count == 2 else { continue }
+            // What the kernel does not give out (its own pages, or a mapping that is gone) is passed over.
+            for start in stride(from: bounds[0], to: bounds[1], by: 1 << 20) {
+                let count = min(bounds[1] - start, 1 << 20 + needle.count)
+                guard let bytes = try? memory.read(count, at: start) else { break }
+                if Data(bytes).range(of: needle) != nil { return true }
+            }
+        }
+        return false
+    }
 }
