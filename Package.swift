@@ -52,6 +52,7 @@ let package = Package(
         library("CUtf8proc", path: "Sources/CUtf8proc", pkgConfig: "libutf8proc", apt: "libutf8proc-dev"),
         library("CQRencode", path: "Sources/CQRencode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
+        library("CSystemd", path: "Mount/CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
         layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"]),
         layer("Format", []),
@@ -59,7 +60,8 @@ let package = Package(
         layer("KitImage", ["CQRencode"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(
-            "VaultFileSystem", path: "Mount/VaultFileSystem", ["Fuse", "Vault", "Format", "Sealing", system, logging]),
+            "VaultFileSystem", path: "Mount/VaultFileSystem",
+            ["CSystemd", "Fuse", "Vault", "Format", "Sealing", system, logging]),
         .executableTarget(
             name: "coffer",
             dependencies: [
@@ -73,7 +75,7 @@ let package = Package(
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
-        tests("MountTests", ["TestSupport"]),
+        tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system]),
         tests("CommandTests", ["TestSupport"]),
         tests("HouseTests", ["TestSupport"]),
     ]

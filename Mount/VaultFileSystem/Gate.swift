@@ -13,7 +13,7 @@ final class Gate: Sendable {
 
     /// Whether the operation may go on; then ``leave()`` has to follow.
     func enter() -> Bool {
-        lastUse.store(Gate.now(), ordering: .relaxed)
+        use()
         if state.wrappingAdd(1, ordering: .acquiring).newValue & Gate.closed == 0 { return true }
         leave()
         return false
@@ -32,8 +32,14 @@ final class Gate: Sendable {
 
     var isClosed: Bool { state.load(ordering: .acquiring) & Gate.closed != 0 }
 
-    /// How long ago the last operation came.
+    /// Whether an operation is under way.
+    var isBusy: Bool { state.load(ordering: .relaxed) & (Gate.closed - 1) != 0 }
+
+    /// How long ago the last operation came, or ``use()`` was called.
     var idle: Duration { .nanoseconds(Gate.now() - lastUse.load(ordering: .relaxed)) }
+
+    /// Counts as an operation that came.
+    func use() { lastUse.store(Gate.now(), ordering: .relaxed) }
 
     private static let start = ContinuousClock.now
 

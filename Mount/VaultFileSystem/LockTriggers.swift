@@ -2,18 +2,29 @@ internal import Dispatch
 internal import Foundation
 internal import Glibc
 
-/// What locks a vault without being asked through the mount: signals, and time without use.
+/// What locks a vault without being asked through the mount: signals, time without use, and logind.
 ///
 /// Belongs to the thread that runs the mount.
 final class LockTriggers {
     private var timer: (any DispatchSourceTimer)?
+    private let logind: Logind?
 
-    init(idle: Duration?, gate: Gate, lock: @escaping @Sendable () -> Void) {
+    /// - Parameters:
+    ///   - idle: lock when `idleTime` has reached this; nil never does.
+    ///   - followsSession: lock when logind says so.
+    ///   - lock: locks the vault.
+    init(
+        idle: Duration?, followsSession: Bool, idleTime: @escaping @Sendable () -> Duration,
+        lock: @escaping @Sendable () -> Void
+    ) {
         LockTriggers.waitForSignals(lock)
+        logind = followsSession ? Logind(lock: lock) : nil
         guard let idle else { return }
+        // Looked at each second: a timer of Dispatch stands still while the machine is suspended, and would be as
+        // much too late.
         let timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "coffer.idle"))
         timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(100))
-        timer.setEventHandler { if gate.idle >= idle { lock() } }
+        timer.setEventHandler { if idleTime() >= idle { lock() } }
         timer.activate()
         self.timer = timer
     }
@@ -21,6 +32,7 @@ final class LockTriggers {
     func stop() {
         timer?.cancel()
         timer = nil
+        logind?.stop()
     }
 
     /// Signals are blocked here, and so in every thread that is started from here, and a thread waits for them

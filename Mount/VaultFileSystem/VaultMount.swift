@@ -15,6 +15,8 @@ public struct MountOptions: Sendable {
     public var usesNoCache = false
     /// Lock after this long without use; nil never does.
     public var idle: Duration?
+    /// Lock when the machine is suspended, and when the user's session is locked or ends.
+    public var followsSession = true
     /// More options for mount(8), such as `allow_other` or `exec`.
     public var extra: [String] = []
 
@@ -107,7 +109,9 @@ public final class VaultMount: Sendable {
         // Whoever waits lets another thread read requests.
         vault.beforeWaiting { [session] in session.passTurn() }
         do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
-        let triggers = LockTriggers(idle: options.idle, gate: fileSystem.gate) { [weak self] in self?.lock() }
+        let triggers = LockTriggers(
+            idle: options.idle, followsSession: options.followsSession,
+            idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lock() })
         onReady()
         session.run()
         triggers.stop()
@@ -116,7 +120,8 @@ public final class VaultMount: Sendable {
         session.unmount()
     }
 
-    /// Locks. Returns when nothing of the vault can be read any more; the mount goes right after.
+    /// Locks. Returns when nothing of the vault can be read any more; the mount goes right after. Returns
+    /// at once where somebody else has begun to.
     public func lock() {
         session.passTurn()
         let isFirst = phase.withLock { phase in
@@ -131,6 +136,13 @@ public final class VaultMount: Sendable {
             session.unmount()
             finished.signal()
         }
+    }
+
+    /// How long nobody has asked for anything. While an operation is under way, or what programs wrote is not yet
+    /// committed, that is no time at all.
+    private var idleTime: Duration {
+        if fileSystem.gate.isBusy || vault.hasUncommittedContent { fileSystem.gate.use() }
+        return fileSystem.gate.idle
     }
 
     private func secure() {

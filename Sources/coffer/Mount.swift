@@ -29,6 +29,9 @@ struct Mount: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Lock after this long without use, such as 10m.", valueName: "time"))
     var idle: String?
 
+    @Flag(name: .long, help: "Do not lock when the machine is suspended, or your session is locked or ends.")
+    var noLockOnSuspend = false
+
     @Flag(name: .long, help: "Refuse changes; also opens what is intact of a damaged vault.")
     var readOnly = false
 
@@ -60,6 +63,7 @@ struct Mount: ParsableCommand {
         var result = MountOptions(directory: target)
         result.isReadOnly = readOnly
         result.usesNoCache = noCache
+        result.followsSession = !noLockOnSuspend
         if let idle {
             guard let duration = Duration(idle: idle) else {
                 throw ValidationError("--idle takes a time such as 90s, 10m or 2h.")

@@ -13,7 +13,8 @@ import Testing
         "KitImage": ["CQRencode"],
         "Fuse": ["CFuse", "SystemPackage", "Dispatch"],
         "VaultFileSystem": [
-            "Fuse", "Vault", "Format", "Sealing", "SystemPackage", "Logging", "CLinux", "Foundation", "Dispatch",
+            "CSystemd", "Fuse", "Vault", "Format", "Sealing", "SystemPackage", "Logging", "CLinux", "Foundation",
+            "Dispatch",
         ],
         "coffer": [
             "VaultFileSystem", "Fuse", "Vault", "Sync", "Remotes", "Format", "Sealing", "KitImage", "ArgumentParser",

@@ -47,13 +47,14 @@ import Testing
     }
 
     @Test(arguments: ["mount.coffer", "mount.fuse.coffer"]) func optionsAreTranslated(helper: String) throws {
-        let options = "rw,noauto,user=me,idle=10m,allow_other,x-systemd.automount,ro,no-cache,passfile=/a b"
+        let options =
+            "rw,noauto,user=me,idle=10m,allow_other,x-systemd.automount,ro,no-cache,no-lock-on-suspend,passfile=/a b"
         let result = try translate(["/v 1", "/m 1", "-s", "-n", "-t", "fuse.coffer", "-o", options], helper: helper)
         #expect(result.code == 0)
         #expect(
             result.text.split(separator: "\n") == [
                 "mount", "/m 1", "--vault", "/v 1", "--idle", "10m", "-o", "allow_other", "--read-only", "--no-cache",
-                "--password-file", "/a b",
+                "--no-lock-on-suspend", "--password-file", "/a b",
             ])
     }
 
