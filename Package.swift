@@ -39,7 +39,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 let package = Package(
     name: "coffer",
-    products: [.executable(name: "coffer", targets: ["coffer"])],
+    products: [
+        .executable(name: "coffer", targets: ["coffer"]),
+        // Loaded into the program by a test.
+        .library(name: "PowerRecorder", type: .dynamic, targets: ["PowerRecorder"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -70,6 +74,7 @@ let package = Package(
             path: "Sources/coffer", swiftSettings: strict),
 
         .executableTarget(name: "Benchmark", dependencies: [], path: "Tests/Benchmark", swiftSettings: strict),
+        .target(name: "PowerRecorder", path: "Tests/PowerRecorder"),
         .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: strict),
         tests("SealingTests", ["Sealing"]),
         tests("FormatTests", ["Format"]),

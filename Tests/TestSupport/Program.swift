@@ -10,8 +10,8 @@ public enum Program {
         try built("coffer", override: ProcessInfo.processInfo.environment["COFFER_PROGRAM"])
     }
 
-    /// The path of an executable of this package.
-    static func built(_ name: String, override: String? = nil) throws -> String {
+    /// The path of an executable or a library of this package.
+    public static func built(_ name: String, override: String? = nil) throws -> String {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         var directory = URL(filePath: tests).deletingLastPathComponent()
         // The tests are a program in the build folder, or in a bundle below it, as the toolchain likes.

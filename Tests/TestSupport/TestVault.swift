@@ -64,10 +64,12 @@ public final class TestVault: Sendable {
     }
 
     /// Mounts in the foreground and waits for the mount; the process is the daemon itself.
-    public func serve(_ arguments: String...) throws -> ChildProcess {
-        let process = try coffer(
-            ["mount", directory, "--foreground", "--password-file", passwordFile] + arguments
-        ).start()
+    ///
+    /// - Parameter environment: variables for it besides those of the home.
+    public func serve(_ arguments: String..., environment: [String: String] = [:]) throws -> ChildProcess {
+        var command = try coffer(["mount", directory, "--foreground", "--password-file", passwordFile] + arguments)
+        command.environment?.merge(environment) { $1 }
+        let process = try command.start()
         // A dead mount may still be there, and the kernel gives its number again: the mount is asked.
         try waitForMounts("\(directory) is mounted") { mounts in
             process.hasEnded || mounts.contains { $0.directory == directory && $0.isAlive }

@@ -25,13 +25,15 @@ final class Durability: Sendable {
     /// For the log beside the vault, which is there once the first connection has written.
     convenience init(vault: FilePath) {
         self.init(try? FileDescriptor.open(FilePath(vault.string + "-wal"), .readWrite, options: [.closeOnExec]))
-        // The log's own directory entry has to survive, too.
-        if let directory = try? FileDescriptor.open(
-            vault.removingLastComponent().isEmpty ? "." : vault.removingLastComponent(), .readOnly)
-        {
-            _ = fsync(directory.rawValue)
-            try? directory.close()
-        }
+        Durability.synchronizeNames(beside: vault)
+    }
+
+    /// Makes the names of new files beside `path` survive, too: a sync of a file is none of its name (fsync(2)).
+    static func synchronizeNames(beside path: FilePath) {
+        let directory = path.removingLastComponent()
+        guard let opened = try? FileDescriptor.open(directory.isEmpty ? "." : directory, .readOnly) else { return }
+        _ = fsync(opened.rawValue)
+        try? opened.close()
     }
 
     deinit { try? file?.close() }

@@ -61,14 +61,21 @@ final class Journal: Sendable {
     /// Not `-journal`: SQLite would take it for a rollback journal of its own.
     static func path(of vault: FilePath) -> FilePath { FilePath(vault.string + "-redo") }
 
+    /// A new file each time. After a loss of power, an old one may hold entries behind a torn one, or a region that
+    /// builds on a state that is lost: other operations could make the same counter, and these would follow them.
+    /// (What was of use in it is in the store, durably. The new file's name becomes durable together with that of
+    /// SQLite's log, before anything is written into either.)
+    ///
     /// Every block is written, so that a later fdatasync(2) has no metadata to write.
     private static func open(_ path: FilePath) -> FileDescriptor? {
+        _ = unsafe path.withPlatformString { unsafe unlink($0) }
         guard
             let file = try? FileDescriptor.open(
-                path, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: .ownerReadWrite)
+                path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow],
+                permissions: .ownerReadWrite)
         else { return nil }
         let zeroes = [UInt8](repeating: 0, count: 65536)
-        var offset = (try? file.seek(offset: 0, from: .end)) ?? 0
+        var offset: Int64 = 0
         while offset < 2 * regionSize {
             let part = zeroes.prefix(min(65536, Int(2 * Int64(regionSize) - offset)))
             guard let count = try? file.writeAll(toAbsoluteOffset: offset, part), count > 0 else {
@@ -178,6 +185,19 @@ final class Journal: Sendable {
 
     // MARK: Reading
 
+    /// Puts aside what does not build on the present state, and never may.
+    static func setAside(beside path: FilePath) {
+        let old = Journal.path(of: path)
+        _ = unsafe old.withPlatformString { old in
+            unsafe FilePath("\(path.string)-redo.old").withPlatformString { unsafe rename(old, $0) }
+        }
+    }
+
+    /// Whether a process that was killed has left one.
+    static func isLeft(beside path: FilePath) -> Bool {
+        unsafe Journal.path(of: path).withPlatformString { unsafe access($0, F_OK) } == 0
+    }
+
     /// A row that is not in the store yet, as the latest operation left it.
     func row(_ key: RowKey) -> FoundRow? {
         guard rows.load(ordering: .acquiring) > 0 else { return nil }
@@ -186,15 +206,22 @@ final class Journal: Sendable {
 
     /// What a process that was killed left: the operations that build on the root with this counter.
     static func left(beside path: FilePath, keys: Keys, base: UInt64) throws(DatabaseFailure) -> RowSet? {
-        guard let file = try? FileDescriptor.open(Journal.path(of: path), .readOnly, options: [.noFollow]) else {
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(Journal.path(of: path), .readOnly, options: [.noFollow, .closeOnExec])
+        } catch Errno.noSuchFileOrDirectory {
             return nil
+        } catch {
+            // What it has was acknowledged: no opening may begin a new one over it.
+            throw .io
         }
         defer { try? file.close() }
         for place in 0..<2 {
             var bytes = [UInt8](repeating: 0, count: regionSize)
             let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe (try? file.read(fromAbsoluteOffset: Int64(place * regionSize), into: buffer)) ?? 0
+                unsafe try? file.read(fromAbsoluteOffset: Int64(place * regionSize), into: buffer)
             }
+            guard let count else { throw .io }
             bytes.removeLast(bytes.count - count)
             if let rows = try rows(in: bytes, keys: keys, base: base) { return rows }
         }

@@ -77,18 +77,15 @@ struct Unlocked {
         _ connection: Connection, _ path: FilePath, _ keys: Keys, _ damage: inout [Damage]
     ) throws(DatabaseFailure) -> RootState {
         var root = try readRoot(connection, keys, &damage)
-        guard damage.isEmpty, let first = try Journal.left(beside: path, keys: keys, base: root.counter) else {
-            return root
-        }
+        guard damage.isEmpty, Journal.isLeft(beside: path) else { return root }
         let writer = try StoreWriter(connection)
-        var next: RowSet? = first
-        while let rows = next {
+        while let rows = try Journal.left(beside: path, keys: keys, base: root.counter) {
             try writer.commit(rows)
             let counter = root.counter
             root = try readRoot(connection, keys, &damage)
             guard damage.isEmpty, root.counter > counter else { break }
-            next = try Journal.left(beside: path, keys: keys, base: root.counter)
         }
+        // Before the journal is begun anew: what the store had of it already need not be on the disk yet.
         let durability = Durability(vault: path)
         durability.noteCommit()
         do throws(Errno) { try durability.makeDurable() } catch { throw .io }

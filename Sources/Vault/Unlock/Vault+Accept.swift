@@ -60,6 +60,7 @@ extension Vault {
                     committer.root.lastOperation, try committer.highestOperation())
             }
             try makeDurable()
+            Journal.setAside(beside: path)
             return moved
         }
     }
