@@ -4,6 +4,10 @@ public import SystemPackage
 /// What a file system may leave out. ENOSYS tells the kernel never to ask again: it does by itself what it
 /// can (fs/fuse in the kernel's source), and says EOPNOTSUPP to the program where it cannot.
 extension FileSystem {
+    public func didOpen(_ node: NodeID, handle: Handle) {}
+
+    public func didRead(_ node: NodeID, handle: Handle, offset: UInt64, count: Int) {}
+
     public func clearSetIDs(of node: NodeID) throws(Errno) -> Bool {
         let stat = try attributes(of: node, handle: nil)
         let mode = stat.modeWithoutSetIDs

@@ -52,12 +52,16 @@ public protocol FileSystem: AnyObject, Sendable {
 
     /// - Parameter flags: those of open(2); O_TRUNC is for the file system to do, O_CREAT and O_EXCL never come.
     func open(_ node: NodeID, flags: Int32) throws(Errno) -> OpenReply
+    /// Nobody waits: the answer to ``open(_:flags:)`` has gone, and whoever opened the file is about to use it.
+    func didOpen(_ node: NodeID, handle: Handle)
     func create(_ name: RawSpan, in parent: NodeID, mode: UInt32, flags: Int32, by caller: Caller)
         throws(Errno) -> (Entry, OpenReply)
     /// Hands up to `count` bytes to `body`, once; fewer only at the end of the file.
     func read(
         _ node: NodeID, handle: Handle, offset: UInt64, count: Int, _ body: (RawSpan) -> Void)
         throws(Errno)
+    /// Nobody waits: the answer to a ``read(_:handle:offset:count:_:)`` has gone.
+    func didRead(_ node: NodeID, handle: Handle, offset: UInt64, count: Int)
     /// - Returns: how many bytes were taken.
     func write(_ node: NodeID, handle: Handle, offset: UInt64, _ bytes: RawSpan) throws(Errno)
         -> Int

@@ -7,11 +7,13 @@ internal import SystemPackage
 extension Operations {
     static func addContents(to table: inout fuse_lowlevel_ops) {
         unsafe table.read = { request, node, size, offset, info in
-            unsafe Request(request).bytes(as: .data(size)) { (fs, body) throws(Errno) in
-                unsafe try fs.read(
-                    NodeID(node), handle: info.fileHandle, offset: UInt64(clamping: offset), count: size, body
-                )
+            let request = unsafe Request(request)
+            let fileSystem = request.fileSystem
+            let (node, handle, offset) = unsafe (NodeID(node), info.fileHandle, UInt64(clamping: offset))
+            request.bytes(as: .data(size)) { (fs, body) throws(Errno) in
+                try fs.read(node, handle: handle, offset: offset, count: size, body)
             }
+            fileSystem.didRead(node, handle: handle, offset: offset, count: size)
         }
         unsafe table.write = { request, node, buffer, size, offset, info in
             let request = unsafe Request(request)

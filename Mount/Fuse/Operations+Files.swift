@@ -48,5 +48,6 @@ extension Operations {
             return request.fail(error)
         }
         unsafe request.reply(reply, info) { fileSystem.release(node, handle: reply.handle) }
+        fileSystem.didOpen(node, handle: reply.handle)
     }
 }

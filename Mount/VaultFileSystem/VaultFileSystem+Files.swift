@@ -14,6 +14,12 @@ extension VaultFileSystem {
         return reply(isWriting: isWriting)
     }
 
+    func didOpen(_ node: NodeID, handle: Handle) {
+        guard handle.rawValue & VaultFileSystem.writing == 0, !Controls.contains(node), gate.enter() else { return }
+        defer { gate.leave() }
+        vault.prepareToRead(Node(node))
+    }
+
     func create(
         _ name: RawSpan, in parent: NodeID, mode: UInt32, flags: Int32, by caller: Caller
     ) throws(Errno) -> (Entry, OpenReply) {
@@ -49,6 +55,12 @@ extension VaultFileSystem {
             return try controls.read(node, handle: handle, offset: offset, count: count, body)
         }
         try pass { () throws(Errno) in try vault.read(Node(node), offset: offset, count: count, body) }
+    }
+
+    func didRead(_ node: NodeID, handle: Handle, offset: UInt64, count: Int) {
+        guard !Controls.contains(node), gate.enter() else { return }
+        defer { gate.leave() }
+        vault.prepareToRead(Node(node), after: offset, count: count)
     }
 
     func write(_ node: NodeID, handle: Handle, offset: UInt64, _ bytes: RawSpan) throws(Errno) -> Int {

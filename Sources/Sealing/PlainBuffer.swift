@@ -49,6 +49,13 @@ public struct PlainBuffer: ~Copyable, @unchecked Sendable {
         count = newCount
     }
 
+    /// Makes it `newCount` long, for somebody who overwrites all of it: new bytes are what was in the memory before.
+    public mutating func resize(unfilled newCount: Int) {
+        guard newCount > count else { return resize(to: newCount) }
+        reserve(newCount)
+        count = newCount
+    }
+
     public mutating func append(_ bytes: RawSpan) {
         let length = bytes.byteCount
         guard length > 0 else { return }

@@ -38,6 +38,9 @@ public final class Vault: Sendable {
     let committer: Guarded<Committer>
     let trash: Mutex<Trash>
     let contents = Mutex<[UInt32: OpenContent]>([:])
+    /// How many have been opened since the vault was.
+    let contentsOpened = Atomic<UInt64>(0)
+    let ahead = Mutex(ReadAhead())
     let readers: ReaderPool
     let applier: Applier
     let willWait: WaitNotice
@@ -102,6 +105,7 @@ public final class Vault: Sendable {
             if isSettled, failure == nil { file.save(counter: committer.root.counter, readOnly: isReadOnly) }
         }
         contents.withLock { $0.removeAll() }
+        ahead.withLock { $0.clear() }
         readers.close()
         checkpointer.withLock { $0?.close() }
         committer.withLock { $0.close(removesJournal: !isReadOnly && failure == nil) }

@@ -7,6 +7,8 @@ internal import SystemPackage
 /// over what the store holds.
 final class OpenContent: Sendable {
     private let state: Mutex<ContentState>
+    /// What is read ahead of a program that reads from front to back.
+    let stream = Mutex(ReadStream())
     private let willWait: WaitNotice
 
     init(node: Node, inode: Inode, willWait: WaitNotice) {
@@ -57,7 +59,11 @@ struct ContentState {
     /// Changed chunks by their index.
     var dirty: [Int: DirtyChunk] = [:]
     /// There is something to commit: chunks, or the length alone.
-    var isDirty = false
+    var isDirty = false {
+        didSet { if isDirty { changes &+= 1 } }
+    }
+    /// Grows with each change.
+    private(set) var changes: UInt64 = 0
     /// The earlier content has gone into the history since the file was opened for writing: a save is
     /// one version, however often it is flushed.
     var versionSaved = false

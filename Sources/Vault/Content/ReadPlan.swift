@@ -13,6 +13,8 @@ struct ReadPlan: Sendable {
 
     let file: Identifier
     let length: Int
+    /// Every byte is in a piece.
+    var isWhole: Bool { pieces.reduce(0) { $0 + $1.range.count } == length }
     private(set) var pieces: [Piece] = []
 
     /// Nil for what is not just stored chunks: changed content, and small files.

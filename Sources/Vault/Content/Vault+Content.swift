@@ -42,13 +42,16 @@ extension Vault {
                 do throws(Errno) { try commit(&state) } catch { return }
             }
         }
-        let isUnused = tree.withLock { tree in
+        let inode = tree.withLock { tree in
             tree.update(node) { inode in
                 inode.opens -= 1
-                return inode.opens == 0
+                return inode
             }
         }
-        if isUnused { dropCleanContent(node) }
+        if inode.opens == 0 {
+            dropAhead(inode)
+            dropCleanContent(node)
+        }
         reapIfUnused(node)
     }
 
@@ -61,7 +64,11 @@ extension Vault {
         if let content = knownContent(node) {
             try read(content, offset: offset, count: count, into: &target)
         } else {
-            let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(node) }
+            let inode = try tree.withLock { (tree) throws(Errno) in
+                let inode = try tree.inode(node)
+                if !inode.wasRead { tree.update(node) { $0.wasRead = true } }
+                return inode
+            }
             if inode.size <= UInt64(Limits.inlineContent) {
                 try readSmall(inode, offset: offset, count: count, into: &target)
             } else {
@@ -75,6 +82,7 @@ extension Vault {
     private func read(
         _ content: OpenContent, offset: UInt64, count: Int, into target: inout PlainBuffer
     ) throws(Errno) {
+        if takeAhead(content, offset: offset, count: count, into: &target) { return }
         let plan = try content.withLock { (state) throws(Errno) in
             try ReadPlan(loadStored(&state), state, offset: offset, count: count)
         }
@@ -92,15 +100,8 @@ extension Vault {
     /// A small file that nobody has changed: one row, one record, no state kept.
     private func readSmall(_ inode: Inode, offset: UInt64, count: Int, into target: inout PlainBuffer) throws(Errno) {
         guard inode.size > 0, offset < inode.size else { return }
-        try withReader { (reader) throws(Errno) in
-            try unsafe reader.file(inode.slot) { (record, sealed) throws(Errno) in
-                guard record.content.kind == .inline else {
-                    target.resize(to: Int(min(record.content.size, UInt64(Limits.inlineContent))))
-                    return
-                }
-                try unsafe reader.openContent(sealed, record.content, into: &target)
-                target.resize(to: min(target.count, Int(record.content.size)))
-            }
+        if !takeAhead(inode, into: &target) {
+            try withReader { (reader) throws(Errno) in try reader.small(inode, into: &target) }
         }
         target.cut(from: Int(offset), count: count)
     }
@@ -205,6 +206,7 @@ extension Vault {
         return contents.withLock { contents in
             let key = UInt32(truncatingIfNeeded: node.index)
             if let known = contents[key] { return known }
+            contentsOpened.add(1, ordering: .releasing)
             let content = OpenContent(node: node, inode: inode, willWait: willWait)
             contents[key] = content
             return content

@@ -22,7 +22,7 @@ extension Vault {
 
     /// Reads what a plan names; what no piece covers is zero.
     func read(_ plan: ReadPlan, into target: inout PlainBuffer) throws(Errno) {
-        target.resize(to: plan.length)
+        if plan.isWhole { target.resize(unfilled: plan.length) } else { target.resize(to: plan.length) }
         try unsafe target.withUnsafeMutableBytes { (bytes) throws(Errno) in
             for piece in plan.pieces {
                 let part = unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[piece.range])

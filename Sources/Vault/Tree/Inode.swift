@@ -44,6 +44,8 @@ struct Inode {
 
     /// Its row is gone, or about to go: nobody may open it any more.
     var isErased = false
+    /// The kernel has asked for its content since the vault was opened, and may have it.
+    var wasRead = false
 
     static let unused = Inode(
         identifier: .none, slot: 0, number: 0, size: 0, accessed: Timestamp(seconds: 0, nanoseconds: 0),
