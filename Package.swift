@@ -61,7 +61,7 @@ let package = Package(
         layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"]),
         layer("Format", []),
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
-        layer("Sync", []),
+        layer("Sync", ["Vault", "Format", "Sealing", system]),
         layer("KitImage", ["CQRencode"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(

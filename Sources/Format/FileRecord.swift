@@ -198,17 +198,7 @@ public struct FileRecord: Equatable, Sendable {
         oldestVersion = try cursor.integer(bytes)
         successor = try cursor.identifier(bytes)
         detached = try cursor.integer(bytes)
-        attributes = []
-        let count = Int(try cursor.integer(bytes, as: UInt16.self))
-        var total = 0
-        for _ in 0..<count {
-            let nameLength = Int(try cursor.integer(bytes, as: UInt8.self))
-            let valueLength = Int(try cursor.integer(bytes, as: UInt32.self))
-            total += nameLength + valueLength
-            guard total <= Limits.extendedAttributes else { throw .overLimit(field: "extended attributes") }
-            let name = try cursor.array(bytes, count: nameLength)
-            attributes.append(ExtendedAttribute(name: name, value: try cursor.array(bytes, count: valueLength)))
-        }
+        attributes = try ExtendedAttribute.list(bytes, &cursor)
         try cursor.padding(bytes)
     }
 }

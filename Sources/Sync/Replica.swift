@@ -1,0 +1,91 @@
+public import Format
+public import Sealing
+
+/// The vault as synchronisation sees it: registers of entries and lineages, a log of own changes, and a few bytes of
+/// state, changed in transactions.
+///
+/// The product's replica is the open vault; the tests have one of dictionaries, so that ten thousand schedules of the
+/// same engine take seconds.
+public protocol Replica: Sendable {
+    associatedtype Transaction: ReplicaTransaction
+
+    /// Runs `body` as one operation: all of it is kept or nothing, and nobody else changes the replica meanwhile.
+    func transaction<R: Sendable>(
+        _ body: (Transaction) throws(SyncError) -> R
+    ) throws(SyncError) -> R
+}
+
+/// Good until the closure that it was given to returns.
+public protocol ReplicaTransaction: AnyObject {
+    // MARK: What the engine keeps here
+
+    /// The engine's state as it was saved last; nil before the first time.
+    func loadState() throws(SyncError) -> [UInt8]?
+    /// At most 128 KiB.
+    func saveState(_ bytes: [UInt8]) throws(SyncError)
+    /// Own segments that are not at the remote yet, by their sequence numbers: byte-identical at each retry.
+    func outbox() throws(SyncError) -> [(sequence: UInt64, bytes: [UInt8])]
+    func addToOutbox(_ sequence: UInt64, _ bytes: [UInt8]) throws(SyncError)
+    func removeFromOutbox(_ sequence: UInt64) throws(SyncError)
+
+    // MARK: The clock
+
+    /// The Lamport clock. Never set to less than it is.
+    var lamport: UInt64 { get set }
+    /// The stamp of what is written from here on: later than all that was seen.
+    func nextStamp() -> Stamp
+
+    // MARK: Own changes
+
+    /// What programs changed since ``endSegment()``, each register once with its present value: attributes and contents
+    /// first, then entries, directories before what is in them, then removals. `atMost` bounds the encoded size; the rest
+    /// comes the next time.
+    func ownChanges(atMost bytes: Int) throws(SyncError) -> [Change]
+    /// What ``ownChanges(atMost:)`` gave last is in a segment now.
+    func endSegment() throws(SyncError)
+
+    // MARK: Registers
+
+    /// nil for an entry that was never heard of, or whose removal every device knows.
+    func entry(_ entry: Identifier) throws(SyncError) -> EntryRegister?
+    /// The shown entry of that name.
+    func entry(in parent: Identifier, named name: [UInt8]) throws(SyncError) -> Identifier?
+    /// The shown entries in a directory.
+    func children(of lineage: Identifier) throws(SyncError) -> [Identifier]
+    /// The entries of a lineage, shown or not.
+    func entries(of lineage: Identifier) throws(SyncError) -> [Identifier]
+    func lineage(_ lineage: Identifier) throws(SyncError) -> LineageRegister?
+
+    /// Makes an entry, moves it, points it at another lineage, or hides it. Where it is shown, its directory is shown, its
+    /// lineage is known and nothing else has the name.
+    func put(_ register: EntryRegister) throws(SyncError)
+    /// Sets attributes; makes the lineage where it is not known.
+    func put(_ attributes: AttributesChange) throws(SyncError)
+    /// Gives a known lineage another content: the one before goes into the history. `heads` are what is live then.
+    func put(_ content: ContentChange, heads: [Stamp]) throws(SyncError)
+    /// Only the heads change: the content is the same.
+    func setHeads(_ heads: [Stamp], of lineage: Identifier) throws(SyncError)
+    /// Registers of removed entries that every device knows of are forgotten.
+    func forgetRemovals(before stable: VersionVector) throws(SyncError)
+
+    // MARK: Own changes that the engine makes to settle conflicts
+
+    /// The present content of a lineage as a change, as it would be pushed.
+    func content(of lineage: Identifier) throws(SyncError) -> ContentChange?
+    /// Opens a small content (64 KiB at most); nil for others and where it does not open.
+    func open(_ content: ContentChange) throws(SyncError) -> PlainBuffer?
+    /// Opens the version of a lineage that had the stamp, present or in the history; nil where it is not there any more.
+    func open(_ lineage: Identifier, as of: Stamp) throws(SyncError) -> PlainBuffer?
+    /// Seals bytes as the content of a lineage.
+    func seal(_ bytes: borrowing PlainBuffer, for lineage: Identifier, replaces: [Stamp])
+        throws(SyncError) -> ContentChange
+    /// Notes that a register was changed by this device, so that it is pushed.
+    func noteOwn(_ change: OwnChange) throws(SyncError)
+}
+
+/// A register that this device has changed itself.
+public enum OwnChange: Hashable, Sendable {
+    case entry(Identifier)
+    case removal(Identifier)
+    case lineage(Identifier)
+}
