@@ -80,6 +80,7 @@ let package = Package(
         tests("SealingTests", ["Sealing"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
+        tests("SyncTests", ["Sync", "Format", "Sealing", "Vault"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system]),
         tests("CommandTests", ["TestSupport"]),

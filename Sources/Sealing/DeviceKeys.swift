@@ -1,7 +1,7 @@
 internal import CSodium
 
 /// A device's own keys: Ed25519 signs what it writes, X25519 receives what is sealed for it.
-public struct DeviceKeys: ~Copyable {
+public struct DeviceKeys: ~Copyable, Sendable {
     /// The two seeds, 64 bytes: what the store seals.
     public let secret: SecretBytes
 

@@ -11,6 +11,18 @@ public enum Digest {
         return digest
     }
 
+    /// 16 bytes as two words, without a key: the hash in an object's name.
+    public static func blake2b128(_ bytes: RawSpan) -> (UInt64, UInt64) {
+        var digest: (UInt64, UInt64) = (0, 0)
+        unsafe bytes.withUnsafeBytes { source in
+            unsafe withUnsafeMutableBytes(of: &digest) { digest in
+                _ = unsafe crypto_generichash(
+                    digest.bytePointer, 16, source.bytePointer, UInt64(source.count), nil, 0)
+            }
+        }
+        return (UInt64(littleEndian: digest.0), UInt64(littleEndian: digest.1))
+    }
+
     /// 32 bytes under a key, into wiped memory: a sub-key, or a commitment.
     static func keyed(_ key: borrowing SecretBytes, _ parts: [UInt8]...) -> SecretBytes {
         var result = SecretBytes(count: 32)

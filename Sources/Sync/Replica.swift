@@ -61,12 +61,22 @@ public protocol ReplicaTransaction: AnyObject {
     func put(_ register: EntryRegister) throws(SyncError)
     /// Sets attributes; makes the lineage where it is not known.
     func put(_ attributes: AttributesChange) throws(SyncError)
-    /// Gives a known lineage another content: the one before goes into the history. `heads` are what is live then.
-    func put(_ content: ContentChange, heads: [Stamp]) throws(SyncError)
-    /// Only the heads change: the content is the same.
-    func setHeads(_ heads: [Stamp], of lineage: Identifier) throws(SyncError)
+    /// Gives a known lineage another content: the one before goes into the history.
+    func put(_ content: ContentChange, heads: [Stamp], rivals: [Stamp]) throws(SyncError)
+    /// The content stays; what it competes with changes.
+    func setHeads(_ heads: [Stamp], rivals: [Stamp], of lineage: Identifier) throws(SyncError)
+    /// Forgets a copy that was shown for a rival and that nobody has touched: entry, lineage and all.
+    func withdraw(_ entry: Identifier) throws(SyncError)
     /// Registers of removed entries that every device knows of are forgotten.
     func forgetRemovals(before stable: VersionVector) throws(SyncError)
+
+    // MARK: Blobs: the chunks of large contents, each with its seal before it
+
+    func hasBlob(_ slot: Int64) throws(SyncError) -> Bool
+    /// nil where the chunk is not there any more.
+    func blob(of slot: Int64) throws(SyncError) -> [UInt8]?
+    /// Keeps a chunk for a content that is put later, in this transaction or in another one.
+    func addBlob(_ slot: Int64, _ bytes: [UInt8]) throws(SyncError)
 
     // MARK: Own changes that the engine makes to settle conflicts
 

@@ -9,7 +9,7 @@ extension Change {
         case .attributes(let change):
             96 + change.attributes.reduce(0) { $0 + 5 + $1.name.count + $1.value.count }
         case .content(let change):
-            128 + 24 * change.replaces.count + change.column.count
+            144 + 24 * change.replaces.count + change.column.count
                 + change.chunks.reduce(0) { $0 + 28 + $1.embedded.count }
         }
     }
@@ -125,6 +125,7 @@ extension ContentChange {
         sink.append(lineage)
         sink.append(stamp)
         Change.encode(replaces, into: &sink)
+        sink.append(modified)
         reference.encode(into: &sink)
         sink.append(UInt32(truncatingIfNeeded: column.count))
         sink.append(bytes: column)
@@ -141,6 +142,7 @@ extension ContentChange {
         lineage = try cursor.identifier(bytes)
         stamp = try cursor.stamp(bytes)
         replaces = try Change.stamps(bytes, &cursor)
+        modified = try cursor.timestamp(bytes)
         reference = try ContentReference(bytes, &cursor)
         let width = Int(try cursor.integer(bytes, as: UInt32.self))
         guard width <= Limits.sharedColumn + 4096 else { throw .overLimit(field: "content column") }

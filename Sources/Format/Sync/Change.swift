@@ -77,16 +77,18 @@ public struct ContentChange: Equatable, Sendable {
     public var stamp: Stamp
     /// The versions that this one takes the place of; any other one that is live is a conflict.
     public var replaces: [Stamp]
+    /// When the version was saved, by the clock of the device.
+    public var modified: Timestamp
     public var reference: ContentReference
     /// The content column: sealed inline bytes, or the sealed list of chunks.
     public var column: [UInt8]
     public var chunks: [ChunkReference]
 
     public init(
-        lineage: Identifier, stamp: Stamp, replaces: [Stamp], reference: ContentReference, column: [UInt8] = [],
-        chunks: [ChunkReference] = []
+        lineage: Identifier, stamp: Stamp, replaces: [Stamp], modified: Timestamp, reference: ContentReference,
+        column: [UInt8] = [], chunks: [ChunkReference] = []
     ) {
-        (self.lineage, self.stamp, self.replaces) = (lineage, stamp, replaces)
+        (self.lineage, self.stamp, self.replaces, self.modified) = (lineage, stamp, replaces, modified)
         (self.reference, self.column, self.chunks) = (reference, column, chunks)
     }
 }

@@ -15,14 +15,16 @@ public struct EntryRegister: Equatable, Sendable {
 /// What a replica knows of a lineage.
 public struct LineageRegister: Equatable, Sendable {
     public var attributes: AttributesChange
-    /// The content versions that nothing has replaced. More than one are the same bytes: what differs becomes a
-    /// conflict at once. Empty where there never was a content.
+    /// The versions that the present content is: more than one where devices came to the same bytes by themselves. The
+    /// next own content replaces all of them. Empty where there never was a content.
     public var heads: [Stamp]
+    /// Versions with other bytes that nothing has replaced either: each is shown as a copy beside the entry.
+    public var rivals: [Stamp]
     /// The present content, without its chunks' blobs.
     public var content: ContentReference
 
-    public init(attributes: AttributesChange, heads: [Stamp], content: ContentReference) {
-        (self.attributes, self.heads, self.content) = (attributes, heads, content)
+    public init(attributes: AttributesChange, heads: [Stamp], rivals: [Stamp] = [], content: ContentReference) {
+        (self.attributes, self.heads, self.rivals, self.content) = (attributes, heads, rivals, content)
     }
 
     public var isDirectory: Bool { attributes.mode & 0o170000 == 0o040000 }

@@ -3,8 +3,10 @@
 public struct SegmentRecord: Equatable, Sendable {
     /// The hash of the segment before it; none for the first.
     public var previous: Identifier
-    /// The Lamport clock at its end.
+    /// The Lamport clock at its end: all of the device's changes up to it are in this segment or before it.
     public var lamport: UInt64
+    /// The next segment belongs to it: they are applied together or not at all, and the clock stands still in between.
+    public var isContinued: Bool
     /// What the device had seen of the others when it made these changes.
     public var seen: VersionVector
     /// Snapshots that the device has checked and could start from.
@@ -13,10 +15,11 @@ public struct SegmentRecord: Equatable, Sendable {
     public var changes: [Change]
 
     public init(
-        previous: Identifier, lamport: UInt64, seen: VersionVector, acknowledged: [SnapshotName] = [],
+        previous: Identifier, lamport: UInt64, isContinued: Bool = false, seen: VersionVector,
+        acknowledged: [SnapshotName] = [],
         notices: [Notice] = [], changes: [Change] = []
     ) {
-        (self.previous, self.lamport, self.seen) = (previous, lamport, seen)
+        (self.previous, self.lamport, self.isContinued, self.seen) = (previous, lamport, isContinued, seen)
         (self.acknowledged, self.notices, self.changes) = (acknowledged, notices, changes)
     }
 
@@ -24,6 +27,7 @@ public struct SegmentRecord: Equatable, Sendable {
     public func encode(into sink: inout some ByteSink & ~Copyable) {
         sink.append(previous)
         sink.append(lamport)
+        sink.append(UInt8(isContinued ? 1 : 0))
         seen.encode(into: &sink)
         sink.append(UInt16(truncatingIfNeeded: acknowledged.count))
         for name in acknowledged { name.encode(into: &sink) }
@@ -37,6 +41,9 @@ public struct SegmentRecord: Equatable, Sendable {
         var cursor = Cursor()
         previous = try cursor.identifier(bytes)
         lamport = try cursor.integer(bytes)
+        let flag: UInt8 = try cursor.integer(bytes)
+        guard flag <= 1 else { throw .invalid(field: "continued") }
+        isContinued = flag == 1
         seen = try VersionVector(bytes, &cursor)
         (acknowledged, notices, changes) = ([], [], [])
         for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
@@ -81,6 +88,8 @@ public struct Notice: Equatable, Sendable {
         case kit = 4
         /// The account key of a new epoch, sealed for each device.
         case rotation = 5
+        /// What people call the device that says so; UTF-8.
+        case name = 6
     }
 
     public var kind: Kind

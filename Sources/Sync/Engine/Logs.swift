@@ -1,0 +1,71 @@
+internal import Format
+
+/// The names in the remote's logs. Names say nothing yet: whoever can write there can make them.
+struct Logs: Sendable {
+    /// By device and sequence number; more than one hash for a number is a fork or somebody's litter.
+    private(set) var segments: [Identifier: [UInt64: [Identifier]]] = [:]
+
+    mutating func add(_ device: Identifier, _ items: [RemoteItem]) {
+        for item in items where !item.isFolder {
+            guard let (number, hash) = Layout.numbered(item.name) else { continue }
+            segments[device, default: [:]][number, default: []].append(hash)
+        }
+        for number in segments[device, default: [:]].keys { segments[device]?[number]?.sort() }
+    }
+
+    func last(of device: Identifier) -> UInt64 { segments[device]?.keys.max() ?? 0 }
+
+    func hashes(_ device: Identifier, _ sequence: UInt64) -> [Identifier] { segments[device]?[sequence] ?? [] }
+}
+
+extension SyncEngine {
+    func listLogs() async throws(SyncError) -> Logs {
+        var logs = Logs()
+        for item in try await list(Layout.logs).sorted(by: { $0.name < $1.name }) where item.isFolder {
+            guard let device = Identifier(hexadecimal: Substring(item.name)), device != .none else { continue }
+            logs.add(device, try await list(Layout.log(device)))
+        }
+        return logs
+    }
+
+    /// The own log at the remote is the one that this database has written: where it goes further, somebody else goes on
+    /// under this device's name from a copy of the database, or the database is the copy.
+    func checkOwn(_ logs: Logs) async throws(SyncError) {
+        guard environment.rules.checksOwnLog else { return }
+        let built = state.seen[own]
+        let further = (logs.segments[own] ?? [:]).keys.sorted().filter { $0 >= built?.sequence ?? 0 }
+        for sequence in further {
+            for hash in logs.hashes(own, sequence) where sequence != built?.sequence || hash != built?.hash {
+                if try await isValid(own, sequence, hash) { throw .cloned }
+            }
+        }
+        if state.published > 0, environment.rules.checksRollback, logs.last(of: own) < state.published {
+            throw .rolledBack(
+                Alarm(device: own, sequence: logs.last(of: own) + 1, object: Layout.log(own).description))
+        }
+    }
+
+    /// What was read of a device's log before is there still, or what came after it.
+    func checkKnown(_ device: Identifier, _ logs: Logs) async throws(SyncError) {
+        guard let known = state.seen[device], known.sequence > 0 else { return }
+        if environment.rules.checksRollback, logs.last(of: device) < known.sequence {
+            throw .rolledBack(
+                Alarm(device: device, sequence: logs.last(of: device) + 1, object: Layout.log(device).description))
+        }
+        guard environment.rules.checksChain else { return }
+        for hash in logs.hashes(device, known.sequence) where hash != known.hash {
+            guard try await isValid(device, known.sequence, hash) else { continue }
+            throw .forked(
+                Alarm(
+                    device: device, sequence: known.sequence,
+                    object: Layout.segment(device, known.sequence, hash).description))
+        }
+    }
+
+    /// Whether a device has really written a segment: anybody can put a file of such a name there.
+    private func isValid(_ device: Identifier, _ sequence: UInt64, _ hash: Identifier) async throws(SyncError) -> Bool {
+        let path = Layout.segment(device, sequence, hash)
+        guard case .bytes(let bytes)? = try await read([path], limit: Limits.segment).first else { return false }
+        return reader.isWritten(bytes, by: device, sequence, hash, state)
+    }
+}

@@ -1,0 +1,166 @@
+public import Format
+
+/// Applies the changes of one segment to a replica.
+///
+/// The rules, each of which gives the same result in whatever causal order the segments come:
+///
+/// - A register's later stamp wins: placements of entries, attributes of lineages.
+/// - A content names the versions that it replaces. Of those that nothing replaces the latest is the content, and the
+///   others are shown as copies beside it: copies are made of the registers and are no changes of their own, until
+///   somebody touches them.
+/// - A removal that has not seen a placement or a content version does not remove (and one that is heard first gives way).
+/// - A removed directory is shown as long as something in it is.
+/// - What a tree cannot hold (two entries of one name, a directory within itself) is settled by changes of this
+///   device's own, which the others hear of like any other: so that what is shown is what the registers say.
+///
+/// Causality: the writer of the segment had seen ``seen``, and its own log.
+struct Merge<Replica: ReplicaTransaction> {
+    let replica: Replica
+    let author: Identifier
+    let seen: VersionVector
+    /// What was applied here before the segment.
+    let applied: VersionVector
+    let naming: ConflictNaming
+    /// The directory at the top: the vault's identifier.
+    let top: Identifier
+    /// Attributes and contents of lineages that have no entry yet.
+    var arrivals: [Identifier: Arrival] = [:]
+    /// Lineages whose entries may have moved.
+    var touched: Set<Identifier> = []
+    /// What was settled, for the user.
+    var conflicts: [Conflict] = []
+
+    struct Arrival {
+        var attributes: AttributesChange?
+        var content: ContentChange?
+    }
+
+    init(
+        _ replica: Replica, author: Identifier, seen: VersionVector, applied: VersionVector, top: Identifier,
+        naming: ConflictNaming
+    ) {
+        (self.replica, self.author, self.seen, self.applied) = (replica, author, seen, applied)
+        (self.top, self.naming) = (top, naming)
+    }
+
+    mutating func apply(_ changes: [Change]) throws(SyncError) {
+        for change in changes {
+            replica.lamport = max(replica.lamport, change.stamp.lamport)
+            switch change {
+            case .attributes(let change): try apply(change)
+            case .content(let change): try apply(change)
+            case .entry(let change): try apply(change)
+            case .removal(let change): try apply(change)
+            }
+        }
+        try moveCopies()
+    }
+
+    /// Copies stand beside the entries that they are of, wherever these have gone.
+    mutating func moveCopies() throws(SyncError) {
+        let lineages = touched.sorted()
+        for lineage in lineages { try showRivals(of: lineage) }
+        touched.removeAll()
+    }
+
+    mutating func show(_ register: EntryRegister) throws(SyncError) {
+        try replica.put(register)
+        touched.insert(register.placement.lineage)
+    }
+
+    /// Whether the author had seen a change when it wrote the segment. A copy's placement is no device's: whoever speaks of
+    /// the copy has seen it.
+    func knows(_ stamp: Stamp) -> Bool {
+        stamp.device == author || stamp.device == Identifier.none || seen.covers(stamp)
+    }
+
+    private mutating func apply(_ change: AttributesChange) throws(SyncError) {
+        guard let known = try replica.lineage(change.lineage) else {
+            arrivals[change.lineage, default: Arrival()].attributes = change
+            return
+        }
+        let sameType = (known.attributes.mode ^ change.mode) & 0o170000 == 0
+        if sameType, change.stamp > known.attributes.stamp { try replica.put(change) }
+    }
+
+    private mutating func apply(_ change: ContentChange) throws(SyncError) {
+        if let known = try replica.lineage(change.lineage) {
+            // Directories and devices have none: whoever says so is no writer of ours.
+            guard !known.isDirectory else { return }
+            // What was applied before and is not live was replaced; it comes along for those who lack the lineage.
+            let isKnown = known.heads.contains(change.stamp) || known.rivals.contains(change.stamp)
+            if !isKnown, !applied.covers(change.stamp) { try take(change, known) }
+        } else {
+            arrivals[change.lineage, default: Arrival()].content = change
+        }
+        for entry in try replica.entries(of: change.lineage) { try revive(entry, by: change) }
+    }
+
+    /// An edit that a removal did not see brings the entry back.
+    private mutating func revive(_ entry: Identifier, by change: ContentChange) throws(SyncError) {
+        guard var register = try replica.entry(entry), !register.removals.isEmpty else { return }
+        let before = register.removals.count
+        register.removals.removeAll { !knows($0.stamp) && !$0.saw.contains(change.stamp) }
+        guard register.removals.count != before else { return }
+        if register.removals.isEmpty { try place(register) } else { try show(register) }
+    }
+
+    private mutating func apply(_ change: EntryChange) throws(SyncError) {
+        guard var register = try replica.entry(change.entry) else {
+            return try place(EntryRegister(placement: change, isShown: false))
+        }
+        guard change.stamp > register.placement.stamp else { return }
+        let old = register.placement
+        register.placement = change
+        // Either the author has put it back on purpose, or the removal has not seen this.
+        register.removals.removeAll()
+        try place(register)
+        if old.parent != change.parent { try sweep(old.parent) }
+    }
+
+    private mutating func apply(_ change: RemovalChange) throws(SyncError) {
+        guard var register = try replica.entry(change.entry),
+            !register.removals.contains(where: { $0.stamp == change.stamp }),
+            knows(register.placement.stamp)
+        else { return }
+        let known = try replica.lineage(register.placement.lineage)
+        guard ((known?.heads ?? []) + (known?.rivals ?? [])).allSatisfy({ change.saw.contains($0) || knows($0) }) else {
+            return
+        }
+        register.removals.append(change)
+        try hide(register)
+    }
+
+    /// Takes a removed entry out of the tree; a directory with something in it stays.
+    mutating func hide(_ register: EntryRegister) throws(SyncError) {
+        var register = register
+        let wasShown = register.isShown
+        let isEmpty = try replica.children(of: register.placement.lineage).isEmpty
+        register.isShown = wasShown && !isEmpty
+        try show(register)
+        if wasShown, !register.isShown { try sweep(register.placement.parent) }
+    }
+
+    /// A removed directory goes with the last entry in it.
+    mutating func sweep(_ directory: Identifier) throws(SyncError) {
+        for entry in try replica.entries(of: directory) {
+            if let register = try replica.entry(entry), register.isShown, !register.removals.isEmpty {
+                try hide(register)
+            }
+        }
+    }
+}
+
+/// What was settled between changes that did not know of each other.
+public enum Conflict: Equatable, Sendable {
+    /// Both edits are in the entry.
+    case merged(entry: Identifier)
+    /// The entry has one edit, the copy the other.
+    case copied(entry: Identifier, copy: Identifier)
+    /// Two entries had one name.
+    case renamed(entry: Identifier)
+    /// Two directories had one name, and are one.
+    case joined(directory: Identifier)
+    /// A directory would have been within itself.
+    case movedBack(entry: Identifier)
+}

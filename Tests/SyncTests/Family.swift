@@ -1,0 +1,39 @@
+import Format
+import Sealing
+import Sync
+
+/// The keys of one vault and its devices, drawn once: what a schedule needs of them is that they are there.
+struct Family: Sendable {
+    let vault: Identifier
+    let devices: [Identifier]
+    let keys: [SyncKeys]
+    let admin: [UInt8]
+
+    static let four = Family(count: 4)
+
+    init(count: Int) {
+        let vault = Identifier.random()
+        let devices = (0..<count).map { _ in Identifier.random() }
+        let accountKey = AccountKey(epoch: 1)
+        let admin = AdminKey()
+        let first = DeviceKeys()
+        let genesis = Genesis.make(vault: vault.pair, admin: admin, device: devices[0].pair, deviceKeys: first)
+        let canary = unsafe Canary.make(
+            accountKey: accountKey, vault: vault.pair, genesis: Digest.blake2b256(genesis.span.bytes).span.bytes)
+        var keys = [
+            SyncKeys(
+                vault: vault, device: devices[0], genesis: genesis, canary: canary, accountKey: accountKey,
+                signer: first)
+        ]
+        for device in devices.dropFirst() {
+            let own = DeviceKeys()
+            let enrolment = Enrolment(
+                vault: vault.pair, device: device.pair, keys: own, kit: (1, 1), epoch: 1, seconds: 0, admin: admin)
+            keys.append(
+                SyncKeys(
+                    vault: vault, device: device, genesis: genesis, canary: canary, accountKey: accountKey, signer: own,
+                    enrolment: enrolment))
+        }
+        (self.vault, self.devices, self.keys, self.admin) = (vault, devices, keys, admin.publicKey)
+    }
+}

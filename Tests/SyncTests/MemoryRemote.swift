@@ -1,0 +1,137 @@
+import Format
+import Sync
+import Synchronization
+
+/// A remote that several devices share and that each of them sees in its own way, as a folder that is carried from machine
+/// to machine: what one writes comes to the others later, in any order, and first in part.
+final class SharedRemote: Sendable {
+    struct Contents: Sendable {
+        /// What each device sees.
+        var views: [Int: [RemotePath: [UInt8]]] = [:]
+        /// What is under way to a device; nil is a removal.
+        var underWay: [(to: Int, path: RemotePath, bytes: [UInt8]?)] = []
+        /// The first bytes that each path ever had, hints left out.
+        var written: [RemotePath: [UInt8]] = [:]
+        /// A path got other bytes than before: a retry that was not the same.
+        var rewrites: [RemotePath] = []
+    }
+
+    let contents = Mutex(Contents())
+    let count: Int
+
+    init(devices count: Int) {
+        self.count = count
+        contents.withLock { contents in for device in 0..<count { contents.views[device] = [:] } }
+    }
+
+    func write(_ path: RemotePath, _ bytes: [UInt8]?, by device: Int, isHint: Bool) {
+        contents.withLock { contents in
+            contents.views[device]?[path] = bytes
+            for other in 0..<count where other != device { contents.underWay.append((other, path, bytes)) }
+            guard let bytes, !isHint else { return }
+            if let before = contents.written[path], before != bytes { contents.rewrites.append(path) }
+            contents.written[path] = bytes
+        }
+    }
+
+    /// Some of what is under way arrives, some of it in part only.
+    func deliver(_ portion: Double, using random: inout Randomness) {
+        contents.withLock { contents in
+            contents.underWay.shuffle(using: &random)
+            var rest: [(to: Int, path: RemotePath, bytes: [UInt8]?)] = []
+            for item in contents.underWay {
+                if portion >= 1 || Double(random.next() % 1000) < portion * 1000 {
+                    contents.views[item.to]?[item.path] = item.bytes
+                } else {
+                    rest.append(item)
+                    if let bytes = item.bytes, bytes.count > 2, random.next() % 8 == 0 {
+                        contents.views[item.to]?[item.path] = Array(
+                            bytes.prefix(Int(random.next() % UInt64(bytes.count))))
+                    }
+                }
+            }
+            contents.underWay = rest
+        }
+    }
+}
+
+/// One device's view of it, which may fail at any call.
+final class MemoryRemote: Remote {
+    let shared: SharedRemote
+    let device: Int
+    /// Calls until the connection drops; the call then may or may not have been carried out.
+    private let patience = Mutex<(calls: Int, carriesOut: Bool)>((.max, false))
+
+    init(_ shared: SharedRemote, device: Int) { (self.shared, self.device) = (shared, device) }
+
+    func fail(after calls: Int, carryingOut: Bool) { patience.withLock { $0 = (calls, carryingOut) } }
+
+    /// Whether the call is carried out; throws where its answer is lost.
+    private func call(_ body: () -> Void) throws(RemoteError) {
+        let (isLost, isDone) = patience.withLock { patience in
+            patience.calls -= 1
+            return (patience.calls < 0, patience.calls >= 0 || patience.carriesOut)
+        }
+        if isDone { body() }
+        if isLost { throw .unreachable("dropped") }
+    }
+
+    private var view: [RemotePath: [UInt8]] { shared.contents.withLock { $0.views[device] ?? [:] } }
+
+    func list(_ folder: RemotePath) async throws(RemoteError) -> [RemoteItem] {
+        try call {}
+        var items: [String: RemoteItem] = [:]
+        let depth = folder.components.count
+        for (path, bytes) in view where Array(path.components.prefix(depth)) == folder.components {
+            guard path.components.count > depth else { continue }
+            let isFolder = path.components.count > depth + 1
+            let name = path.components[depth]
+            items[name] = RemoteItem(name: name, isFolder: isFolder, size: isFolder ? nil : UInt64(bytes.count))
+        }
+        return Array(items.values)
+    }
+
+    func read(_ paths: [RemotePath], limit: Int) async throws(RemoteError) -> [RemoteBytes] {
+        try call {}
+        let view = view
+        return paths.map { path in
+            guard let bytes = view[path] else { return .missing }
+            return bytes.count > limit ? .tooLong : .bytes(bytes)
+        }
+    }
+
+    func create(_ objects: [RemoteObject]) async throws(RemoteError) {
+        for object in objects {
+            try call {
+                if view[object.path]?.count != object.bytes.count {
+                    shared.write(object.path, object.bytes, by: device, isHint: false)
+                }
+            }
+        }
+    }
+
+    func replace(_ hint: RemoteObject) async throws(RemoteError) {
+        try call { shared.write(hint.path, hint.bytes, by: device, isHint: true) }
+    }
+
+    func remove(_ paths: [RemotePath]) async throws(RemoteError) {
+        for path in paths { try call { shared.write(path, nil, by: device, isHint: false) } }
+    }
+}
+
+/// SplitMix64 (Steele et al. 2014): a run from its seed.
+struct Randomness: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+
+    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
+}
