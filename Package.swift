@@ -43,6 +43,7 @@ let package = Package(
         .executable(name: "coffer", targets: ["coffer"]),
         // Loaded into the program by a test.
         .library(name: "PowerRecorder", type: .dynamic, targets: ["PowerRecorder"]),
+        .library(name: "FaultInjector", type: .dynamic, targets: ["FaultInjector"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -66,7 +67,7 @@ let package = Package(
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(
             "VaultFileSystem", path: "Mount/VaultFileSystem",
-            ["CSystemd", "Fuse", "Vault", "Format", "Sealing", system, logging]),
+            ["CLinux", "CSystemd", "Fuse", "Vault", "Format", "Sealing", system, logging]),
         .executableTarget(
             name: "coffer",
             dependencies: [
@@ -76,12 +77,14 @@ let package = Package(
 
         .executableTarget(name: "Benchmark", dependencies: [], path: "Tests/Benchmark", swiftSettings: strict),
         .target(name: "PowerRecorder", path: "Tests/PowerRecorder"),
+        .target(name: "FaultInjector", path: "Tests/FaultInjector"),
         .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: strict),
         tests("SealingTests", ["Sealing"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
         tests("SyncTests", ["Sync", "Format", "Sealing", "Vault"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
+        tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),
         tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system]),
         tests("CommandTests", ["TestSupport"]),
         tests("HouseTests", ["TestSupport"]),

@@ -156,6 +156,9 @@ public final class Session: @unchecked Sendable {
             Detaching.detach(directory)
             exit()
         } else {
+            // libfuse closes its own descriptor only: with another one open, a program that is inside would wait for
+            // an answer that nobody gives.
+            device.closePolled()
             unsafe fuse_session_unmount(session)
         }
     }

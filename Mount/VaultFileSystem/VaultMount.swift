@@ -37,6 +37,8 @@ public final class VaultMount: Sendable {
     private let fileSystem: VaultFileSystem
     private let session: Session
     private let phase = Mutex<Phase>(.mounted)
+    /// Reports and commands under way. They do not pass the gate: a lock that was asked for does not wait for them.
+    private let reports = Atomic<Int>(0)
     private let finished = DispatchSemaphore(value: 0)
     private let queue = DispatchQueue(label: "coffer.lock")
 
@@ -101,10 +103,11 @@ public final class VaultMount: Sendable {
             Controls.Actions(
                 status: { [weak self] in self?.status() ?? [] }, verify: { [weak self] in self?.verify() ?? [] },
                 lock: { [weak self] in self?.lock() },
-                command: { [session] (request) throws(Errno) in
+                command: { [weak self, session] (request) throws(Errno) in
                     // Deriving a key takes a second.
                     session.passTurn()
-                    return try commands.perform(request)
+                    guard let self else { throw .socketNotConnected }
+                    return try underWay { () throws(Errno) in try commands.perform(request) }
                 }))
         // Whoever waits lets another thread read requests.
         vault.beforeWaiting { [session] in session.passTurn() }
@@ -112,9 +115,11 @@ public final class VaultMount: Sendable {
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
             idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lock() })
+        let memory = ProcessMemory()
         onReady()
         session.run()
         triggers.stop()
+        memory.stop()
         lock()
         finished.wait()
         session.unmount()
@@ -138,11 +143,18 @@ public final class VaultMount: Sendable {
         }
     }
 
-    /// How long nobody has asked for anything. While an operation is under way, or what programs wrote is not yet
-    /// committed, that is no time at all.
+    /// How long nobody has asked for anything. While an operation or a report is under way, or what programs wrote is
+    /// not yet committed, that is no time at all.
     private var idleTime: Duration {
-        if fileSystem.gate.isBusy || vault.hasUncommittedContent { fileSystem.gate.use() }
+        let isBusy = fileSystem.gate.isBusy || reports.load(ordering: .relaxed) > 0
+        if isBusy || vault.hasUncommittedContent { fileSystem.gate.use() }
         return fileSystem.gate.idle
+    }
+
+    private func underWay<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        reports.wrappingAdd(1, ordering: .relaxed)
+        defer { reports.wrappingSubtract(1, ordering: .relaxed) }
+        return try body()
     }
 
     private func secure() {
@@ -177,7 +189,7 @@ public final class VaultMount: Sendable {
 
     private func verify() -> [UInt8] {
         session.passTurn()
-        guard let report = try? vault.verify(progress: { _, _ in }) else { return [] }
+        guard let report = try? underWay({ try vault.verify { _, _ in } }) else { return [] }
         return VaultMount.json(VerifyOutcome(report))
     }
 

@@ -1,4 +1,6 @@
 #pragma once
+// mallopt(3) and malloc_trim(3), which Swift's Glibc does not have.
+#include <malloc.h>
 #include <sys/prctl.h>
 
 /// prctl(2) is variadic, which Swift cannot call.

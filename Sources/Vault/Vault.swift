@@ -97,18 +97,20 @@ public final class Vault: Sendable {
         maintenance.stop()
         var failure: Errno?
         do throws(Errno) { try synchronizeAll() } catch { failure = error }
-        committer.withLock { committer in
+        let isSettled = committer.withLock { committer in
             let isSettled = (try? committer.drain()) != nil
             if isSettled, failure == nil { chunks.release(committer.handOver()) }
             committer.refusal = .socketNotConnected
             if !isReadOnly { applier.writer.withLock { try? $0.connection.checkpoint(truncate: true) } }
             if isSettled, failure == nil { file.save(counter: committer.root.counter, readOnly: isReadOnly) }
+            return isSettled
         }
         contents.withLock { $0.removeAll() }
         ahead.withLock { $0.clear() }
         readers.close()
         checkpointer.withLock { $0?.close() }
-        committer.withLock { $0.close(removesJournal: !isReadOnly && failure == nil) }
+        // What is only in the journal was acknowledged: the next opening puts it into the store.
+        committer.withLock { $0.close(removesJournal: !isReadOnly && isSettled) }
         file.unlock()
         if let failure { throw .io(failure, "the last changes could not be written") }
     }

@@ -77,6 +77,7 @@ struct Mount: ParsableCommand {
     }
 
     private func serve(_ options: MountOptions) throws {
+        ProcessMemory.limitArenas()
         let opened = try unlock(options)
         for damage in opened.damage { Console.say("Damaged: \(damage.path ?? "the vault"): \(damage.what)") }
         do throws(MountError) {

@@ -121,7 +121,7 @@ extension ModelOperation {
     static func random(_ random: inout SeededGenerator) -> ModelOperation {
         let (first, second) = (path(&random), path(&random))
         let seed = UInt8.random(in: 0...255, using: &random)
-        let mode: UInt32 = [0o644, 0o600, 0o755, 0o000, 0o4711, 0o1777].randomElement(using: &random) ?? 0o644
+        let mode: UInt32 = [0o644, 0o600, 0o755, 0o000, 0o4711, 0o1777, 0o2750].randomElement(using: &random) ?? 0o644
         let attribute = ["user.a", "user.b", "user.\(seed % 4)"].randomElement(using: &random) ?? "user.a"
         switch Int.random(in: 0..<1000, using: &random) {
         case 0..<90: return .create(first, mode: mode)

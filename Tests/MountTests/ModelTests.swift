@@ -5,7 +5,8 @@ import Testing
 /// Random sequences of calls, with remounts and kills among them, give the same on the mount and on a plain
 /// folder: every result, errno, content and attribute.
 ///
-/// `COFFER_MODEL_SEED` repeats a run, `COFFER_MODEL_OPERATIONS` sets its length.
+/// `COFFER_MODEL_SEED` repeats a run, `COFFER_MODEL_OPERATIONS` sets its length, `COFFER_MODEL_SHRINK` how many shorter
+/// sequences are tried when one fails.
 @Suite struct ModelTests {
     private static let environment = ProcessInfo.processInfo.environment
 
@@ -25,7 +26,8 @@ import Testing
         let operations = (0..<length).map { _ in ModelOperation.random(&random) }
         guard let divergence = try ModelRunner(operations: operations).run() else { return }
         let failing = Array(operations.prefix(divergence.steps))
-        let (shortest, shown) = try ModelRunner.shrink(failing, attempts: 120)
+        let attempts = Self.environment["COFFER_MODEL_SHRINK"].flatMap { Int($0) } ?? 120
+        let (shortest, shown) = try ModelRunner.shrink(failing, attempts: attempts)
         let script = ModelOperation.scriptHeader + shortest.map(\.script).joined(separator: "\n")
         Issue.record("seed \(seed), \(shortest.count) steps: \((shown ?? divergence).what)\n\(script)")
     }

@@ -91,9 +91,14 @@ final class Applier: Sendable {
     /// Returns when the full region, if there is one, is in the store and on the disk. Waits for one who is at it.
     func apply() throws(Errno) {
         try writer.withLock { (writer) throws(Errno) in
-            guard let rows = journal.fullRows else { return }
-            do throws(DatabaseFailure) { try writer.commit(rows) } catch { throw error.errno }
-            durability.noteCommit()
+            guard let full = journal.full else { return }
+            if !full.isStored {
+                do throws(DatabaseFailure) { try writer.commit(full.rows) } catch { throw error.errno }
+                durability.noteCommit()
+                // Once only, also where it cannot be made durable: a version that takes over what the store has of a
+                // file would get its later content the second time.
+                journal.noteFullStored()
+            }
             // Before the region is written again: its entries may have been promised to survive a power loss.
             try durability.makeDurable()
             journal.releaseFull()

@@ -23,17 +23,21 @@ final class Durability: Sendable {
     }
 
     /// For the log beside the vault, which is there once the first connection has written.
-    convenience init(vault: FilePath) {
+    ///
+    /// - Throws: where a later sync could not keep its promise.
+    convenience init(vault: FilePath, isReadOnly: Bool = false) throws(DatabaseFailure) {
+        do throws(Errno) { try Durability.synchronizeNames(beside: vault) } catch { if !isReadOnly { throw .io } }
         self.init(try? FileDescriptor.open(FilePath(vault.string + "-wal"), .readWrite, options: [.closeOnExec]))
-        Durability.synchronizeNames(beside: vault)
     }
 
     /// Makes the names of new files beside `path` survive, too: a sync of a file is none of its name (fsync(2)).
-    static func synchronizeNames(beside path: FilePath) {
+    static func synchronizeNames(beside path: FilePath) throws(Errno) {
         let directory = path.removingLastComponent()
-        guard let opened = try? FileDescriptor.open(directory.isEmpty ? "." : directory, .readOnly) else { return }
-        _ = fsync(opened.rawValue)
-        try? opened.close()
+        guard let opened = try? FileDescriptor.open(directory.isEmpty ? "." : directory, .readOnly) else {
+            throw .ioError
+        }
+        defer { try? opened.close() }
+        guard fsync(opened.rawValue) == 0 else { throw .ioError }
     }
 
     deinit { try? file?.close() }

@@ -27,6 +27,8 @@ final class Journal: Sendable {
         var open = Region(place: 0)
         /// Complete, on its way into the store.
         var full: Region?
+        /// Its rows are there.
+        var isFullStored = false
     }
 
     private struct Region {
@@ -132,12 +134,13 @@ final class Journal: Sendable {
             throw (error as? Errno) ?? .ioError
         }
         number += 1
-        let count = regions.withLock { regions in
+        regions.withLock { regions in
             (regions.open.base, regions.open.entries, regions.open.end) = (first, number, end + bytes.count)
             regions.open.rows.append(staged)
-            return regions.open.rows.states.count + (regions.full?.rows.states.count ?? 0)
+            let count = regions.open.rows.states.count + (regions.full?.rows.states.count ?? 0)
+            // Within the lock: an earlier count of the applier's must not come behind it, or nobody finds the rows.
+            rows.store(count, ordering: .releasing)
         }
-        rows.store(count, ordering: .releasing)
         durability.noteCommit()
     }
 
@@ -171,16 +174,20 @@ final class Journal: Sendable {
         }
     }
 
-    /// The rows that are to go into the store.
-    var fullRows: RowSet? { regions.withLock { $0.full?.rows } }
+    /// The rows that are to go into the store, and whether they are there, if not yet durably.
+    var full: (rows: RowSet, isStored: Bool)? {
+        regions.withLock { regions in regions.full.map { ($0.rows, regions.isFullStored) } }
+    }
+
+    /// They are in the store, and need not be on the disk yet.
+    func noteFullStored() { regions.withLock { $0.isFullStored = true } }
 
     /// They are there, durably.
     func releaseFull() {
-        let count = regions.withLock { regions in
-            regions.full = nil
-            return regions.open.rows.states.count
+        regions.withLock { regions in
+            (regions.full, regions.isFullStored) = (nil, false)
+            rows.store(regions.open.rows.states.count, ordering: .releasing)
         }
-        rows.store(count, ordering: .releasing)
     }
 
     // MARK: Reading

@@ -137,7 +137,7 @@ final class ChunkFile: Sendable {
                 let file = Opened(
                     try FileDescriptor.open(
                         path, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: .ownerReadWrite))
-                Durability.synchronizeNames(beside: path)
+                try Durability.synchronizeNames(beside: path)
                 opened = file
                 return file
             }

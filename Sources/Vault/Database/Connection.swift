@@ -40,9 +40,18 @@ final class Connection {
             unsafe sqlite3_commit_hook(handle, nil, nil)
             unsafe sqlite3_rollback_hook(handle, nil, nil)
             unsafe sqlite3_update_hook(handle, nil, nil)
+            try checkAccess()
         } catch {
             throw Connection.failure(error)
         }
+    }
+
+    /// SQLite opens a file for reading only when opening it for writing fails, for whatever reason: a disk that fails
+    /// once is no file that may not be written, whose changes are refused from then on.
+    private func checkAccess() throws(DatabaseFailure) {
+        let isForReading = unsafe sqlite3_db_readonly(handle, "main") == 1
+        guard isForReading, unsafe path.withPlatformString({ unsafe access($0, W_OK) }) == 0 else { return }
+        throw .io
     }
 
     /// The file as a URI (<https://www.sqlite.org/uri.html>) that asks for SQLite's exclusive VFS: one process

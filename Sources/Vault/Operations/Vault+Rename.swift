@@ -38,11 +38,17 @@ extension Vault {
                 return nil
             }
             let target = move.targetNode
-            if move.target?.slot == 0 { dropVolatileTarget(&move) }
-            try rename(move, name, newName, committer)
+            let volatile = move.takeVolatileTarget()
+            try rename(move, name, newName, over: volatile, committer)
             return target
         }
         if let replaced { reapIfUnused(replaced) }
+    }
+
+    /// A name of a memory-only file that a rename replaces.
+    struct VolatileTarget {
+        let index: UInt32
+        let node: Node
     }
 
     /// One rename with all that it concerns, checked.
@@ -93,6 +99,13 @@ extension Vault {
             } else if foundInode.isDirectory {
                 throw .isDirectory
             }
+        }
+
+        /// A memory-only file at the new name just goes, once the rename is in the store, which knows nothing of it.
+        mutating func takeVolatileTarget() -> VolatileTarget? {
+            guard let target, target.slot == 0, let targetNode else { return nil }
+            defer { (self.target, self.targetNode, targetInode, targetIndex) = (nil, nil, nil, 0) }
+            return VolatileTarget(index: targetIndex, node: targetNode)
         }
 
         /// The two directories after the change; the same value twice where it is one.
@@ -150,16 +163,9 @@ extension Vault {
         return slot
     }
 
-    /// A memory-only file at the new name just goes.
-    private func dropVolatileTarget(_ move: inout Move) {
-        if let node = move.targetNode {
-            let index = move.targetIndex
-            tree.withLock { tree in tree.dropName(index, of: node, changed: .now()) }
-        }
-        (move.target, move.targetNode, move.targetInode, move.targetIndex) = (nil, nil, nil, 0)
-    }
-
-    private func rename(_ move: Move, _ name: RawSpan, _ newName: RawSpan, _ committer: Committer) throws(Errno) {
+    private func rename(
+        _ move: Move, _ name: RawSpan, _ newName: RawSpan, over volatile: VolatileTarget?, _ committer: Committer
+    ) throws(Errno) {
         let isLocal = ScratchNames.isLocal(newName)
         // A backup name: the entry stays with its old name, for the file that will be written there.
         let isBackup = isLocal && !move.source.isLocal && move.inode.isRegular
@@ -181,6 +187,7 @@ extension Vault {
             try storeAttributes(of: touched.old, in: committer)
             if move.parent != move.newParent { try storeAttributes(of: touched.new, in: committer) }
         } apply: { tree, _ in
+            if let volatile { tree.dropName(volatile.index, of: volatile.node, changed: moved.changed) }
             tree.apply(move, newName, plan, touched: touched, changed: moved.changed)
         }
         if plan.fate == .trashed, let target = move.target, let old = move.targetInode {

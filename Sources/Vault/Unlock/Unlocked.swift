@@ -60,7 +60,7 @@ struct Unlocked {
             let journal = Journal(vault: file.path, keys: keys, isOff: isReadOnly)
             let committer = try Committer(
                 connection: connection, keys: keys, root: root, journal: journal,
-                durability: Durability(vault: file.path))
+                durability: Durability(vault: file.path, isReadOnly: isReadOnly))
             if isReadOnly { committer.refusal = .readOnlyFileSystem }
             let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
             let readers = try ReaderPool(
@@ -86,7 +86,7 @@ struct Unlocked {
             guard damage.isEmpty, root.counter > counter else { break }
         }
         // Before the journal is begun anew: what the store had of it already need not be on the disk yet.
-        let durability = Durability(vault: path)
+        let durability = try Durability(vault: path)
         durability.noteCommit()
         do throws(Errno) { try durability.makeDurable() } catch { throw .io }
         return root

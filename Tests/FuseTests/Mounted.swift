@@ -1,0 +1,57 @@
+import Dispatch
+import Foundation
+import Fuse
+import Synchronization
+import SystemPackage
+import TestSupport
+
+/// A ``MemoryFiles`` on a real mount.
+final class Mounted: Sendable {
+    let files: MemoryFiles
+    let session: Session
+    let directory: String
+    private let home: TemporaryHome
+    /// What ``Session/run()`` returned.
+    private let ended = DispatchSemaphore(value: 0)
+    private let outcome = Mutex<Errno??>(nil)
+
+    /// Gives a mount to `body`, and takes it away whatever happens.
+    static func with<R>(isCached: Bool = false, _ body: (Mounted) throws -> R) throws -> R {
+        let mounted = try Mounted(MemoryFiles(isCached: isCached))
+        defer { mounted.finish() }
+        return try body(mounted)
+    }
+
+    private init(_ files: MemoryFiles) throws {
+        self.files = files
+        home = try TemporaryHome()
+        directory = try home.directory("mount")
+        session = try Session(fileSystem: files, options: ["default_permissions", "fsname=memory", "subtype=test"])
+        files.trouble.connect { [session] in session.passTurn() }
+        try session.mount(at: FilePath(directory))
+        Thread.detachNewThread { [self] in
+            let result = session.run()
+            outcome.withLock { $0 = .some(result) }
+            ended.signal()
+        }
+    }
+
+    /// Whether ``Session/run()`` returns, and without an error.
+    func hasEnded() -> Bool {
+        guard ended.wait(timeout: .now() + 30) == .success else { return false }
+        ended.signal()
+        return outcome.withLock { $0 } == .some(nil)
+    }
+
+    private func finish() {
+        session.unmount()
+        _ = hasEnded()
+        home.remove()
+    }
+
+    func path(_ name: String) -> String { "\(directory)/\(name)" }
+
+    func write(_ text: String, to name: String) throws { try Posix.write(Array(text.utf8), to: path(name)) }
+
+    func read(_ name: String) throws -> String { String(decoding: try Posix.read(path(name)), as: UTF8.self) }
+}
