@@ -56,6 +56,8 @@ let package = Package(
         library("CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         library("CUtf8proc", path: "Sources/CUtf8proc", pkgConfig: "libutf8proc", apt: "libutf8proc-dev"),
         library("CQRencode", path: "Sources/CQRencode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
+        library("CCurl", path: "Sources/CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+        library("CExpat", path: "Sources/CExpat", pkgConfig: "expat", apt: "libexpat1-dev"),
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
         library("CSystemd", path: "Mount/CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
@@ -63,6 +65,7 @@ let package = Package(
         layer("Format", []),
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
         layer("Sync", ["Vault", "Format", "Sealing", system]),
+        layer("Remotes", ["CCurl", "CExpat", "CLinux", "Sync", system]),
         layer("KitImage", ["CQRencode"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(
@@ -83,6 +86,7 @@ let package = Package(
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
         tests("SyncTests", ["Sync", "Format", "Sealing", "Vault"]),
+        tests("RemotesTests", ["Remotes", "Sync", "TestSupport"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),
         tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system]),

@@ -12,3 +12,4 @@ static inline int coffer_set_undumpable(void) {
 #include <stdint.h>
 int fallocate64(int descriptor, int mode, int64_t offset, int64_t length);
 int sync_file_range(int descriptor, int64_t offset, int64_t length, unsigned int flags);
+int renameat2(int old_folder, const char *old_name, int new_folder, const char *new_name, unsigned int flags);

@@ -10,7 +10,8 @@ public protocol Remote: Sendable {
     /// left out: they are not ours.
     func list(_ folder: RemotePath) async throws(RemoteError) -> [RemoteItem]
 
-    /// The bytes of objects, in the order asked for; nil where there is none, and where it is longer than `limit`.
+    /// The bytes of objects, in the order asked for: ``RemoteBytes/missing`` where there is none, and
+    /// ``RemoteBytes/tooLong`` where it has more than `limit` bytes.
     func read(_ paths: [RemotePath], limit: Int) async throws(RemoteError) -> [RemoteBytes]
 
     /// Writes objects that are not there yet, with the folders they need, each of them whole or not at all, and returns
@@ -21,7 +22,7 @@ public protocol Remote: Sendable {
     /// Writes a hint over the one that is there.
     func replace(_ hint: RemoteObject) async throws(RemoteError)
 
-    /// Removes objects; what is not there is removed already.
+    /// Removes objects; what is not there is removed already. The path of a folder is none of an object.
     func remove(_ paths: [RemotePath]) async throws(RemoteError)
 }
 

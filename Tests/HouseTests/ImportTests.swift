@@ -9,7 +9,7 @@ import Testing
         "Format": [],
         "Vault": ["Format", "Sealing", "GRDB", "GRDBSQLite", "SystemPackage", "CLinux", "Foundation", "Dispatch"],
         "Sync": ["Vault", "Format", "Sealing", "SystemPackage", "Foundation"],
-        "Remotes": ["Sync", "CCurl", "SystemPackage", "Foundation"],
+        "Remotes": ["Sync", "CCurl", "CExpat", "CLinux", "SystemPackage", "Foundation", "Dispatch"],
         "KitImage": ["CQRencode"],
         "Fuse": ["CFuse", "SystemPackage", "Dispatch"],
         "VaultFileSystem": [

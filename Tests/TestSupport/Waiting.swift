@@ -39,9 +39,11 @@ public func waitForMounts(
 
 /// Waits until `condition` holds, looking each time that something changes in `directory`.
 ///
+/// - Parameter child: who brings it about; its end ends the waiting.
 /// - Throws: ``TestFailure`` after `timeout`.
 public func waitForFiles(
-    in directory: String, _ what: String, timeout: Duration = .seconds(30), _ condition: () throws -> Bool
+    in directory: String, _ what: String, by child: ChildProcess? = nil, timeout: Duration = .seconds(30),
+    _ condition: () throws -> Bool
 ) throws {
     let deadline = Deadline(after: timeout)
     let watch = try Descriptor(inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK)), "inotify")
@@ -49,8 +51,13 @@ public func waitForFiles(
     guard unsafe inotify_add_watch(watch.number, directory, events) >= 0 else { throw SystemFailure(directory) }
     var seen: [UInt8] = []
     while !(try condition()) {
-        guard !deadline.hasPassed else { throw TestFailure("waited in vain: \(what)") }
-        var descriptors = [pollfd(fd: watch.number, events: Int16(POLLIN), revents: 0)]
+        let hasEnded = child?.hasEnded ?? false
+        guard !deadline.hasPassed, !hasEnded else { throw TestFailure("waited in vain: \(what)") }
+        var descriptors = [
+            pollfd(fd: watch.number, events: Int16(POLLIN), revents: 0),
+            // A negative descriptor is passed over.
+            pollfd(fd: child?.ended.number ?? -1, events: Int16(POLLIN), revents: 0),
+        ]
         poll(&descriptors, until: deadline)
         _ = watch.readAvailable(into: &seen)
     }

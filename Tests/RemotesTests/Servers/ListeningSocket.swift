@@ -1,0 +1,106 @@
+import Foundation
+import TestSupport
+
+/// A TCP socket that listens on a free port of 127.0.0.1.
+final class ListeningSocket: Sendable {
+    let number: Int32
+    let port: Int
+
+    init() throws {
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { throw SystemFailure("socket") }
+        self.number = number
+        var address = Self.loopback(port: 0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                unsafe bind(number, pointer, size) == 0 && listen(number, 128) == 0
+                    && getsockname(number, pointer, &size) == 0
+            }
+        }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        guard result else { throw SystemFailure("bind, listen") }
+    }
+
+    deinit { close(number) }
+
+    /// The next connection; nil once ``stop()`` was called.
+    func accept() -> Connection? {
+        let connection = Glibc.accept(number, nil, nil)
+        return connection < 0 ? nil : Connection(connection)
+    }
+
+    /// Ends the waiting of ``accept()``.
+    func stop() { shutdown(number, Int32(SHUT_RDWR)) }
+
+    private static func loopback(port: Int) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
+    }
+
+    /// A connection to a port of loopback.
+    static func connect(port: Int) throws -> Connection {
+        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else { throw SystemFailure("socket") }
+        let connection = Connection(number)
+        var address = loopback(port: port)
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else { throw SystemFailure("connect") }
+        return connection
+    }
+}
+
+/// A connected socket that closes itself.
+final class Connection: Sendable {
+    let number: Int32
+
+    init(_ number: Int32) { self.number = number }
+
+    deinit { close(number) }
+
+    /// Sends all of it; false when the other side is gone.
+    func send(_ bytes: [UInt8]) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let count = unsafe bytes.withUnsafeBytes {
+                unsafe Glibc.send(
+                    number, $0.baseAddress?.advanced(by: done), $0.count - done, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { return false }
+            done += count
+        }
+        return true
+    }
+
+    func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+
+    /// What comes next; empty at the end.
+    func receive() -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        let count = unsafe recv(number, &buffer, buffer.count, 0)
+        return Array(buffer.prefix(max(0, count)))
+    }
+
+    /// Everything to the end.
+    func receiveAll() -> [UInt8] {
+        var all: [UInt8] = []
+        while true {
+            let part = receive()
+            if part.isEmpty { return all }
+            all += part
+        }
+    }
+
+    /// The other side reads the end of what it gets.
+    func endSending() { shutdown(number, Int32(SHUT_WR)) }
+
+    /// Ends the connection for both sides and for whoever waits for it here.
+    func end() { shutdown(number, Int32(SHUT_RDWR)) }
+}
