@@ -36,6 +36,7 @@ public final class VaultMount: Sendable {
     private let options: MountOptions
     private let fileSystem: VaultFileSystem
     private let session: Session
+    private let invalidations = Invalidations()
     private let phase = Mutex<Phase>(.mounted)
     /// Reports and commands under way. They do not pass the gate: a lock that was asked for does not wait for them.
     private let reports = Atomic<Int>(0)
@@ -111,6 +112,7 @@ public final class VaultMount: Sendable {
                 }))
         // Whoever waits lets another thread read requests.
         vault.beforeWaiting { [session] in session.passTurn() }
+        invalidations.follow(vault, session)
         do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
@@ -167,6 +169,7 @@ public final class VaultMount: Sendable {
             for name in names { session.invalidate(name, in: NodeID(node.rawValue)) }
         }
         try? vault.close()
+        invalidations.finish()
         phase.withLock { $0 = .locked }
     }
 

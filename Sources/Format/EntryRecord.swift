@@ -9,6 +9,9 @@ public struct EntryRecord: Equatable, Sendable {
     public var file: Identifier
     /// When the entry was last written.
     public var stamp: Stamp
+    /// The clock at which this device made the entry; 0 where another one did. One that no segment has reached is unknown
+    /// elsewhere.
+    public var made: UInt64
     /// When it was removed, in seconds since 1970; 0 while it is live.
     public var removed: Int64
     /// Never leaves this device: editors' scratch files.
@@ -17,13 +20,14 @@ public struct EntryRecord: Equatable, Sendable {
     public var name: [UInt8]
 
     public init(
-        identifier: Identifier, parent: Identifier, file: Identifier, stamp: Stamp, removed: Int64 = 0,
-        isLocal: Bool = false, name: [UInt8]
+        identifier: Identifier, parent: Identifier, file: Identifier, stamp: Stamp, made: UInt64 = 0,
+        removed: Int64 = 0, isLocal: Bool = false, name: [UInt8]
     ) {
         self.identifier = identifier
         self.parent = parent
         self.file = file
         self.stamp = stamp
+        self.made = made
         self.removed = removed
         self.isLocal = isLocal
         self.name = name
@@ -35,6 +39,7 @@ public struct EntryRecord: Equatable, Sendable {
         sink.append(parent)
         sink.append(file)
         sink.append(stamp)
+        sink.append(made)
         sink.append(removed)
         sink.append(UInt8(isLocal ? 1 : 0))
         sink.append(UInt8(truncatingIfNeeded: name.count))
@@ -46,7 +51,7 @@ public struct EntryRecord: Equatable, Sendable {
         let fields = try Fields(bytes, &cursor)
         self.init(
             identifier: fields.identifier, parent: fields.parent, file: fields.file, stamp: fields.stamp,
-            removed: fields.removed, isLocal: fields.isLocal,
+            made: fields.made, removed: fields.removed, isLocal: fields.isLocal,
             name: try cursor.array(bytes, count: fields.nameLength))
         guard name.allSatisfy({ $0 != 0 && $0 != 0x2F }) else { throw .invalid(field: "name") }
         try cursor.padding(bytes)
@@ -59,6 +64,7 @@ public struct EntryRecord: Equatable, Sendable {
         public let parent: Identifier
         public let file: Identifier
         public let stamp: Stamp
+        public let made: UInt64
         public let removed: Int64
         public let isLocal: Bool
         public let nameLength: Int
@@ -76,6 +82,7 @@ public struct EntryRecord: Equatable, Sendable {
             parent = try cursor.identifier(bytes)
             file = try cursor.identifier(bytes)
             stamp = try cursor.stamp(bytes)
+            made = try cursor.integer(bytes)
             removed = try cursor.integer(bytes)
             isLocal = try cursor.integer(bytes, as: UInt8.self) & 1 == 1
             nameLength = Int(try cursor.integer(bytes, as: UInt8.self))

@@ -122,6 +122,14 @@ public struct FileRecord: Equatable, Sendable {
     public var successor: Identifier
     /// The version row that shares this (replaced, still open) file's chunks; 0 for none.
     public var detached: Int64
+    /// What other devices know the file by: ``identifier``, or the lineage of the file that this one took the place of.
+    public var lineage: Identifier
+    /// When the present content was made; behind it other versions with the same bytes that nothing has replaced. Empty
+    /// where there never was a content.
+    public var heads: [Stamp]
+    /// The versions that the present content takes the place of, as long as it was made here and no other device has
+    /// heard of it.
+    public var replaced: [Stamp]
     public var attributes: [ExtendedAttribute]
 
     public init(identifier: Identifier, inode: UInt64, mode: UInt32, stamp: Stamp, time: Timestamp) {
@@ -144,6 +152,9 @@ public struct FileRecord: Equatable, Sendable {
         oldestVersion = 0
         successor = .none
         detached = 0
+        lineage = identifier
+        heads = []
+        replaced = []
         attributes = []
     }
 
@@ -167,6 +178,9 @@ public struct FileRecord: Equatable, Sendable {
         sink.append(oldestVersion)
         sink.append(successor)
         sink.append(detached)
+        sink.append(lineage)
+        Change.encode(heads, into: &sink)
+        Change.encode(replaced, into: &sink)
         sink.append(UInt16(truncatingIfNeeded: attributes.count))
         for attribute in attributes {
             sink.append(UInt8(truncatingIfNeeded: attribute.name.count))
@@ -198,6 +212,9 @@ public struct FileRecord: Equatable, Sendable {
         oldestVersion = try cursor.integer(bytes)
         successor = try cursor.identifier(bytes)
         detached = try cursor.integer(bytes)
+        lineage = try cursor.identifier(bytes)
+        heads = try Change.stamps(bytes, &cursor)
+        replaced = try Change.stamps(bytes, &cursor)
         attributes = try ExtendedAttribute.list(bytes, &cursor)
         try cursor.padding(bytes)
     }

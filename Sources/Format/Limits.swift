@@ -30,6 +30,14 @@ public enum Limits {
     public static let trashCount = 10_000
     /// Operations kept while no remote is set: the first push then starts from the state itself.
     public static let operationsKept: Int64 = 4096
+    /// The most operations kept for a segment; with more, segments are made from all rows.
+    public static let operationsWaiting: Int64 = 65_536
+    /// The most operations in one row.
+    public static let operationsInRow = 1024
+    /// The longest state of the engine that is kept, in bytes.
+    public static let syncState = 131_072
+    /// The largest sealed record of the table `sync`, in bytes.
+    public static let syncRecord = 262_144
 }
 
 /// The tables whose rows are summed into the root; the number is part of what is hashed.
@@ -39,6 +47,8 @@ public enum Table: UInt8, Sendable, CaseIterable {
     case chunk = 3
     case version = 4
     case operation = 5
+    case sync = 6
+    case outbox = 7
 }
 
 /// What a sealed piece is, as its associated data names it.
@@ -52,4 +62,5 @@ public enum SealedType: UInt8, Sendable {
     case chunkList = 7
     case root = 8
     case device = 9
+    case sync = 10
 }

@@ -19,6 +19,15 @@ public struct RootRecord: Equatable, Sendable {
     public var device: Identifier
     /// BLAKE2b-256 over the header rows in the order of their names (32 bytes): an older wrap or canary is found.
     public var header: [UInt8]
+    /// The Lamport clock up to which what this device has changed is in segments.
+    public var segmented: UInt64
+    /// Entries that were made up to this clock may have been heard of: some come into a segment before their time,
+    /// because of what belongs to them.
+    public var heard: UInt64
+    /// The vault has been given to synchronisation once: removals leave a register, operations wait for a segment.
+    public var isReplicated: Bool
+    /// Not every change since ``segmented`` is among the operations: segments are made from all rows.
+    public var isIncomplete: Bool
 
     public init(device: Identifier, header: [UInt8]) {
         counter = 0
@@ -30,6 +39,8 @@ public struct RootRecord: Equatable, Sendable {
         droppedOperations = 0
         self.device = device
         self.header = header
+        (segmented, heard) = (0, 0)
+        (isReplicated, isIncomplete) = (false, false)
     }
 
     /// Appends the record without its padding.
@@ -43,6 +54,9 @@ public struct RootRecord: Equatable, Sendable {
         sink.append(droppedOperations)
         sink.append(device)
         sink.append(bytes: header)
+        sink.append(segmented)
+        sink.append(heard)
+        sink.append(UInt8((isReplicated ? 1 : 0) | (isIncomplete ? 2 : 0)))
     }
 
     public init(decoding bytes: RawSpan) throws(FormatError) {
@@ -56,6 +70,10 @@ public struct RootRecord: Equatable, Sendable {
         droppedOperations = try cursor.integer(bytes)
         device = try cursor.identifier(bytes)
         header = try cursor.array(bytes, count: 32)
+        segmented = try cursor.integer(bytes)
+        heard = try cursor.integer(bytes)
+        let flags: UInt8 = try cursor.integer(bytes)
+        (isReplicated, isIncomplete) = (flags & 1 != 0, flags & 2 != 0)
         try cursor.padding(bytes)
     }
 }

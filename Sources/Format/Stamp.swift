@@ -28,4 +28,7 @@ public struct Stamp: Hashable, Sendable {
         self.lamport = lamport
         self.device = device
     }
+
+    /// Earlier than every change.
+    public static let zero = Stamp(lamport: 0, device: .none)
 }

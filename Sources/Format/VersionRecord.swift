@@ -12,10 +12,12 @@ public struct VersionRecord: Equatable, Sendable {
     public var superseded: Timestamp
     public var mode: UInt32
     public var content: ContentReference
+    /// When the content was made, as ``FileRecord/heads`` had it; zeroes where that is not known.
+    public var stamp: Stamp
 
     public init(
         file: Identifier, previous: Int64, predecessor: Int64, modified: Timestamp, superseded: Timestamp,
-        mode: UInt32, content: ContentReference
+        mode: UInt32, content: ContentReference, stamp: Stamp = .zero
     ) {
         self.file = file
         self.previous = previous
@@ -24,6 +26,7 @@ public struct VersionRecord: Equatable, Sendable {
         self.superseded = superseded
         self.mode = mode
         self.content = content
+        self.stamp = stamp
     }
 
     /// Appends the record without its padding.
@@ -35,6 +38,7 @@ public struct VersionRecord: Equatable, Sendable {
         sink.append(superseded)
         sink.append(mode)
         content.encode(into: &sink)
+        sink.append(stamp)
     }
 
     public init(decoding bytes: RawSpan) throws(FormatError) {
@@ -46,6 +50,7 @@ public struct VersionRecord: Equatable, Sendable {
         superseded = try cursor.timestamp(bytes)
         mode = try cursor.integer(bytes)
         content = try ContentReference(bytes, &cursor)
+        stamp = try cursor.stamp(bytes)
         try cursor.padding(bytes)
     }
 }

@@ -22,6 +22,8 @@ public import SystemPackage
 public final class Vault: Sendable {
     /// The vault's identifier, made at its creation.
     public let identifier: Identifier
+    /// This device, as it stands in stamps.
+    public let device: Identifier
     /// Where the file is.
     public let path: FilePath
     /// Nothing can be changed: asked for, or because the file is damaged.
@@ -53,11 +55,14 @@ public final class Vault: Sendable {
     /// Who "the owner" of the entries is on this machine.
     let mounter: (user: UInt32, group: UInt32)
     let state = Mutex<Lifecycle>(.open)
+    /// Hears what synchronisation has changed.
+    let replicated = Mutex<(@Sendable ([ReplicationEffect]) -> Void)?>(nil)
 
     enum Lifecycle { case open, closed }
 
     init(_ unlocked: Unlocked) {
         identifier = unlocked.keys.vault
+        device = unlocked.committer.root.device
         path = unlocked.file.path
         isReadOnly = unlocked.isReadOnly
         damage = unlocked.damage

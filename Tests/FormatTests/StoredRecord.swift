@@ -68,6 +68,8 @@ struct Randomness: RandomNumberGenerator {
 
     mutating func stamp() -> Stamp { Stamp(lamport: next(), device: identifier()) }
 
+    mutating func stamps() -> [Stamp] { (0..<Int.random(in: 0...3, using: &self)).map { _ in stamp() } }
+
     mutating func time() -> Timestamp {
         Timestamp(seconds: signed(), nanoseconds: .random(in: 0...999_999_999, using: &self))
     }
@@ -88,7 +90,8 @@ extension EntryRecord: StoredRecord {
         let name = generator.bytes(length).map { $0 == 0 || $0 == 0x2F ? UInt8(0x61) : $0 }
         return EntryRecord(
             identifier: generator.identifier(), parent: generator.identifier(), file: generator.identifier(),
-            stamp: generator.stamp(), removed: generator.signed(), isLocal: .random(using: &generator), name: name)
+            stamp: generator.stamp(), made: generator.next(), removed: generator.signed(),
+            isLocal: .random(using: &generator), name: name)
     }
 }
 
@@ -105,6 +108,9 @@ extension FileRecord: StoredRecord {
         (record.history, record.predecessor) = (generator.signed(), generator.signed())
         (record.versions, record.oldestVersion) = (generator.any(), generator.signed())
         (record.successor, record.detached) = (generator.identifier(), generator.signed())
+        record.lineage = generator.identifier()
+        record.heads = generator.stamps()
+        record.replaced = generator.stamps()
         for _ in 0..<Int.random(in: 0...4, using: &generator) {
             let name = generator.bytes(.random(in: 0...255, using: &generator))
             let value = generator.bytes(.random(in: 0...600, using: &generator))
@@ -119,7 +125,7 @@ extension VersionRecord: StoredRecord {
         VersionRecord(
             file: generator.identifier(), previous: generator.signed(), predecessor: generator.signed(),
             modified: generator.time(), superseded: generator.time(), mode: generator.any(),
-            content: generator.content())
+            content: generator.content(), stamp: generator.stamp())
     }
 }
 
@@ -142,6 +148,28 @@ extension RootRecord: StoredRecord {
         record.sum = generator.bytes(64)
         (record.lamport, record.lastOperation) = (generator.next(), generator.signed())
         record.droppedOperations = generator.signed()
+        (record.segmented, record.heard) = (generator.next(), generator.next())
+        (record.isReplicated, record.isIncomplete) = (.random(using: &generator), .random(using: &generator))
         return record
+    }
+}
+
+extension SyncRecord: StoredRecord {
+    static func random(using generator: inout Randomness) -> SyncRecord {
+        switch Int.random(in: 0...3, using: &generator) {
+        case 0: return .state(generator.bytes(.random(in: 0...600, using: &generator)))
+        case 1: return .waiting(chunk: generator.signed())
+        case 2: return .shared(chunk: generator.signed(), count: generator.any())
+        default:
+            let entry = EntryRecord.random(using: &generator)
+            let placement = EntryChange(
+                entry: entry.identifier, parent: entry.parent, lineage: entry.file, stamp: entry.stamp, name: entry.name
+            )
+            let removals = (0..<Int.random(in: 0...3, using: &generator)).map { _ in
+                RemovalChange(entry: entry.identifier, stamp: generator.stamp(), saw: generator.stamps())
+            }
+            return .register(
+                EntryRegister(placement: placement, removals: removals, isShown: .random(using: &generator)))
+        }
     }
 }

@@ -72,7 +72,9 @@ extension Committer {
         return slot
     }
 
+    /// A file names the chunk no more; it goes with the last.
     func deleteChunk(_ slot: Int64) throws(Errno) {
+        if try unshareChunk(slot) { return }
         try noteDeletion(ofChunk: slot)
         try delete(.chunk, slot: slot, seal: try seal(of: .chunk, slot: slot))
     }

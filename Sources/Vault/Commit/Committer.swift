@@ -22,6 +22,10 @@ final class Committer {
     var operations: [Operation] = []
     /// Files that the running transaction erases.
     var claims: [Node] = []
+    /// Where the rows of the table `sync` are.
+    var sync = SyncIndex()
+    /// Segments from all rows: what is left of the list.
+    var scan: OwnScan?
     /// Set while nothing may be written: opened read-only, or being locked.
     var refusal: Errno?
 
@@ -75,9 +79,11 @@ final class Committer {
             try writeRoot()
             try finish(base: before.counter)
             freedCells += deletedCells
+            sync.commit()
             return result
         } catch {
             root = before
+            sync.rollBack()
             throw error
         }
     }
@@ -103,10 +109,12 @@ final class Committer {
                 }
                 durability.noteCommit()
                 freedCells += deletedCells
+                sync.commit()
                 return result
             }
         } catch {
             root = before
+            sync.rollBack()
             throw error
         }
     }
@@ -149,15 +157,8 @@ final class Committer {
 
     /// Notes the cell of a chunk that the running operation deletes.
     func noteDeletion(ofChunk slot: Int64) throws(Errno) {
-        let statement = rows.chunkCell
-        defer { statement.reset() }
-        do throws(DatabaseFailure) {
-            // Whole chunks are never in the journal only.
-            guard try statement.bind(1, slot).step(), !statement.isNull(0) else { return }
-        } catch {
-            throw error.errno
-        }
-        deletedCells.append(statement.integer(0))
+        // Whole chunks are never in the journal only.
+        if let cell = try cell(ofChunk: slot) { deletedCells.append(cell) }
     }
 
     /// Lets go of the file.
@@ -228,7 +229,7 @@ final class Committer {
         root.add(keys.multiset, .chunk, chunk.slot, chunk.seal)
     }
 
-    private func writeSealed(
+    func writeSealed(
         _ table: UInt8, slot: Int64, _ seal: Seal, isNew: Bool, content: ContentColumn
     ) throws(Errno) {
         sealBytes.resize(to: 0)
@@ -257,7 +258,7 @@ final class Committer {
         _ table: Table, _ type: SealedType, slot: Int64, _ decode: (RawSpan) throws(FormatError) -> R
     ) throws(Errno) -> (R, Seal) {
         try unsafe withRow(table, slot) { (seal, body) throws(Errno) in
-            guard body.count <= Limits.metadata else { throw .ioError }
+            guard body.count <= (table == .sync ? Limits.syncRecord : Limits.metadata) else { throw .ioError }
             plain.resize(to: body.count)
             let data = keys.rowData(type, slot: slot)
             let opened = unsafe plain.withUnsafeMutableBytes { target in
@@ -269,7 +270,7 @@ final class Committer {
     }
 
     /// A row's seal and sealed body, as the running operation sees it.
-    private func withRow<R>(
+    func withRow<R>(
         _ table: Table, _ slot: Int64, _ body: (Seal, UnsafeRawBufferPointer) throws(Errno) -> R
     ) throws(Errno) -> R {
         if let found = found(RowKey(table, slot)) {
@@ -346,41 +347,6 @@ final class Committer {
             }
         }
     }
-
-    // MARK: Operations and the root
-
-    private func appendOperations() throws(Errno) {
-        guard !operations.isEmpty else { return }
-        root.lastOperation += 1
-        let record = OperationRecord(lamport: root.lamport, operations: operations)
-        let slot = root.lastOperation
-        let seal = seal(.operation, slot: slot) { record.encode(into: &$0) }
-        unsafe try put(.operation, slot: slot, seal, previous: nil)
-        if root.lastOperation - root.droppedOperations > Limits.operationsKept + 512 { try dropOperations() }
-    }
-
-    /// Without a remote nobody reads the oldest operations: the first push sends the state itself.
-    private func dropOperations() throws(Errno) {
-        let last = root.lastOperation - Limits.operationsKept
-        for slot in (root.droppedOperations + 1)...last where try has(.operation, slot: slot) {
-            try delete(.operation, slot: slot, seal: try seal(of: .operation, slot: slot))
-        }
-        root.droppedOperations = last
-    }
-
-    private func writeRoot() throws(Errno) {
-        root.counter += 1
-        let record = root.record
-        let seal = seal(.root, slot: 1) { record.encode(into: &$0) }
-        try unsafe writeSealed(0, slot: 1, seal, isNew: true, content: .none)
-    }
-
-    /// The next stamp of this device: every change gets a later one than all that were seen.
-    func nextStamp() -> Stamp {
-        Stamp(lamport: root.lamport, device: root.device)
-    }
-
-    func advanceClock() { root.lamport &+= 1 }
 }
 
 /// What happens to the content column of a row. `@unsafe`: the bytes must outlive the statement's run.

@@ -15,11 +15,12 @@ final class RowStatements {
     let fileContent: PreparedStatement
     let versionContent: PreparedStatement
     let chunkSeal: PreparedStatement
+    let outbox: PreparedStatement
     /// By the number of the table.
     let select: [PreparedStatement]
     let delete: [PreparedStatement]
 
-    static let tableNames = ["", "entry", "file", "chunk", "version", "operation"]
+    static let tableNames = ["", "entry", "file", "chunk", "version", "operation", "sync", "outbox"]
 
     init(_ connection: Connection) throws(DatabaseFailure) {
         begin = try connection.prepare("BEGIN IMMEDIATE")
@@ -30,7 +31,8 @@ final class RowStatements {
             "file (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)",
             "chunk (slot, seal, body, cell) VALUES (?1, ?2, ?3, ?4)",
             "version (slot, seal, body, content) VALUES (?1, ?2, ?3, ?4)",
-            "operation (slot, seal, body) VALUES (?1, ?2, ?3)",
+            "operation (slot, seal, body) VALUES (?1, ?2, ?3)", "sync (slot, seal, body) VALUES (?1, ?2, ?3)",
+            "outbox (slot, seal, body) VALUES (?1, ?2, ?3)",
         ].map { (sql) throws(DatabaseFailure) in try connection.prepare("INSERT OR REPLACE INTO \(sql)") }
         updateFile = try connection.prepare("UPDATE file SET seal = ?2, body = ?3 WHERE slot = ?1")
         updateVersion = try connection.prepare("UPDATE version SET seal = ?2, body = ?3 WHERE slot = ?1")
@@ -40,6 +42,7 @@ final class RowStatements {
         fileContent = try connection.prepare("SELECT content FROM file WHERE slot = ?1")
         versionContent = try connection.prepare("SELECT content FROM version WHERE slot = ?1")
         chunkSeal = try connection.prepare("SELECT seal FROM chunk WHERE slot = ?1")
+        outbox = try connection.prepare("SELECT slot, seal, body FROM outbox ORDER BY slot")
         var select: [PreparedStatement] = [begin]
         var delete: [PreparedStatement] = [begin]
         for name in RowStatements.tableNames.dropFirst() {
@@ -107,6 +110,10 @@ struct RootState: Sendable {
     var droppedOperations: Int64
     var device: Identifier
     var header: [UInt8]
+    var segmented: UInt64
+    var heard: UInt64
+    var isReplicated: Bool
+    var isIncomplete: Bool
 
     init(_ record: RootRecord) {
         counter = record.counter
@@ -118,6 +125,8 @@ struct RootState: Sendable {
         droppedOperations = record.droppedOperations
         device = record.device
         header = record.header
+        (segmented, heard) = (record.segmented, record.heard)
+        (isReplicated, isIncomplete) = (record.isReplicated, record.isIncomplete)
     }
 
     var record: RootRecord {
@@ -129,6 +138,8 @@ struct RootState: Sendable {
         record.lamport = lamport
         record.lastOperation = lastOperation
         record.droppedOperations = droppedOperations
+        (record.segmented, record.heard) = (segmented, heard)
+        (record.isReplicated, record.isIncomplete) = (isReplicated, isIncomplete)
         return record
     }
 

@@ -80,6 +80,13 @@ struct ContentState {
         var valid: UInt64
     }
 
+    /// The file under whose identifier the chunks are sealed, all of them alike: another one where they came from another
+    /// device.
+    var origin: Identifier {
+        guard let stored, stored.reference.kind == .chunks else { return file }
+        return stored.reference.origin
+    }
+
     var dirtyBytes: Int { dirty.count * Limits.chunkSize }
 
     init(node: Node, slot: Int64, file: Identifier, size: UInt64) {

@@ -63,6 +63,7 @@ extension Vault {
         }
         record.take(inode, mounter: mounter)
         record.stamp = committer.nextStamp()
+        committer.renewHeads(of: &record)
         var content = ContentReference(
             kind: .none, version: record.content.version + 1, size: state.size, seal: .zero, origin: record.identifier)
         let stored: ContentState.StoredContent
@@ -144,6 +145,7 @@ extension Vault {
         in committer: Committer
     ) throws(Errno) -> ContentState.StoredContent {
         content.kind = .chunks
+        content.origin = state.origin
         let chunks = try writeChunks(state, whole, in: committer)
         var plain = PlainBuffer(capacity: chunks.count * 8)
         ContentCoding.encode(chunks: chunks, into: &plain)
@@ -164,7 +166,7 @@ extension Vault {
         guard !changed.isEmpty else { return [:] }
         willWait()
         let outcome = Mutex<(chunks: [Int: WholeChunk], failure: Errno?)>(([:], nil))
-        let (key, keys, file, chunks) = (keys.chunk, keys, state.file, chunks)
+        let (key, keys, file, chunks) = (keys.chunk, keys, state.origin, chunks)
         let parts = min(changed.count, 4)
         DispatchQueue.concurrentPerform(iterations: parts) { part in
             var cipher = PlainBuffer(capacity: Limits.chunkSize)
@@ -220,7 +222,7 @@ extension Vault {
             try read(&copy, offset: UInt64(index) * UInt64(Limits.chunkSize), count: Limits.chunkSize, into: &plain)
             plain.resize(to: min(Limits.chunkSize, Padding.padme(plain.count, floor: Limits.recordFloor)))
             chunks[index] = try unsafe plain.withUnsafeBytes { (bytes) throws(Errno) in
-                try unsafe committer.insertChunk(bytes, file: state.file, index: index)
+                try unsafe committer.insertChunk(bytes, file: state.origin, index: index)
             }
         }
         return chunks

@@ -12,6 +12,8 @@ enum Schema {
         "CREATE TABLE chunk (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, cell INTEGER, body BLOB NOT NULL)",
         "CREATE TABLE version (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL, content BLOB)",
         "CREATE TABLE operation (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL)",
+        "CREATE TABLE sync (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL)",
+        "CREATE TABLE outbox (slot INTEGER PRIMARY KEY, seal BLOB NOT NULL, body BLOB NOT NULL)",
         "CREATE TABLE damaged (id INTEGER PRIMARY KEY, origin TEXT NOT NULL, slot INTEGER, seal BLOB, body BLOB, content BLOB)",
     ]
 

@@ -6,8 +6,10 @@ internal import SystemPackage
 /// the whereabouts are in memory.
 struct Trash {
     struct Item {
+        var entry: Identifier
         var entrySlot: Int64
         var file: Identifier
+        var lineage: Identifier
         /// The file's row.
         var fileSlot: Int64
         /// In seconds since 1970.
@@ -49,6 +51,19 @@ struct Trash {
             byName[item.nameHash] = item.entrySlot
             count += 1
         }
+    }
+
+    /// The item of an entry, or of a lineage.
+    func item(_ matches: (Item) -> Bool) -> Item? {
+        items[first...].last { !$0.isTaken && matches($0) }
+    }
+
+    /// Takes out the item of an entry's row.
+    mutating func take(entrySlot: Int64) {
+        guard let index = items.lastIndex(where: { $0.entrySlot == entrySlot && !$0.isTaken }) else { return }
+        items[index].isTaken = true
+        if byName[items[index].nameHash] == entrySlot { byName[items[index].nameHash] = nil }
+        count -= 1
     }
 
     /// Takes out what is too old or too much, at most `most` items.

@@ -70,7 +70,7 @@ extension Vault {
     func saveVersion(of record: inout FileRecord, slot: Int64, in committer: Committer) throws(Errno) {
         let version = VersionRecord(
             file: record.identifier, previous: record.history, predecessor: 0, modified: record.modified,
-            superseded: .now(), mode: record.mode, content: record.content)
+            superseded: .now(), mode: record.mode, content: record.content, stamp: record.heads.first ?? .zero)
         record.history = try insert(version, contentOf: slot, in: committer)
         record.countVersion(version)
         try trimHistory(of: &record, in: committer)
@@ -78,12 +78,15 @@ extension Vault {
 
     /// Makes `old`, whose last name went to `new`, the version before everything that `new` has. Its
     /// row goes, unless programs have it open: then it goes when they close it.
+    ///
+    /// - Parameter present: the chunks of the new file's content where the tree does not have that yet.
     func supersede(
-        _ old: FileRecord, slot: Int64, seal: Seal, isOpen: Bool, by new: inout FileRecord, in committer: Committer
+        _ old: FileRecord, slot: Int64, seal: Seal, isOpen: Bool, by new: inout FileRecord, present: [Int64]? = nil,
+        in committer: Committer
     ) throws(Errno) {
         let version = VersionRecord(
             file: old.identifier, previous: old.history, predecessor: old.predecessor, modified: old.modified,
-            superseded: .now(), mode: old.mode, content: old.content)
+            superseded: .now(), mode: old.mode, content: old.content, stamp: old.heads.first ?? .zero)
         let versionSlot = try insert(version, contentOf: slot, in: committer)
         new.predecessor = versionSlot
         new.versions &+= old.versions
@@ -97,7 +100,7 @@ extension Vault {
         } else {
             try committer.deleteFile(slot, seal)
         }
-        try trimHistory(of: &new, in: committer)
+        try trimHistory(of: &new, present: present, in: committer)
     }
 
     private func insert(_ version: VersionRecord, contentOf file: Int64, in committer: Committer) throws(Errno) -> Int64
@@ -110,7 +113,9 @@ extension Vault {
 
     /// Drops the oldest versions when there are too many or they are too old. Rare, so that its cost is
     /// spread over many saves.
-    private func trimHistory(of record: inout FileRecord, in committer: Committer) throws(Errno) {
+    private func trimHistory(
+        of record: inout FileRecord, present: [Int64]? = nil, in committer: Committer
+    ) throws(Errno) {
         let tooOld = Timestamp.now().seconds - Limits.versionAge
         guard Int(record.versions) > Limits.versionsMost || record.oldestVersion < tooOld else { return }
         var chain: [VersionChainItem] = []
@@ -123,11 +128,14 @@ extension Vault {
         }
         let kept = chain.prefix(Limits.versionsKept).prefix { $0.record.superseded.seconds >= tooOld }.count
         guard kept < chain.count else { return }
-        try dropVersions(of: &record, chain, keeping: kept, in: committer)
+        let chunks: [Int64]
+        if let present { chunks = present } else { chunks = try presentChunks(of: record, committer) }
+        try dropVersions(of: &record, chain, keeping: kept, present: chunks, in: committer)
     }
 
     private func dropVersions(
-        of record: inout FileRecord, _ chain: [VersionChainItem], keeping kept: Int, in committer: Committer
+        of record: inout FileRecord, _ chain: [VersionChainItem], keeping kept: Int, present: [Int64],
+        in committer: Committer
     ) throws(Errno) {
         let gone = Set(chain[kept...].map(\.slot))
         if gone.contains(record.history) { record.history = 0 }
@@ -144,7 +152,7 @@ extension Vault {
         for item in chain[..<kept] {
             shared.formUnion(try chunkListInTransaction(.version, item.slot, item.record.content, committer))
         }
-        shared.formUnion(try presentChunks(of: record, committer))
+        shared.formUnion(present)
         for item in chain[kept...] {
             for slot in try chunkListInTransaction(.version, item.slot, item.record.content, committer)
             where slot != 0 && shared.insert(slot).inserted {

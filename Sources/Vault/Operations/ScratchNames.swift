@@ -17,9 +17,12 @@ enum ScratchNames {
     /// Everything that never reaches the remote: swap files, backups (`name~`), Emacs' locks `.#name`
     /// and autosaves `#name#`, vim's probe `4913`, GLib's `.goutputstream-*`, LibreOffice's
     /// `.~lock.*`, the desktop's `.Trash-*`.
-    static func isLocal(_ name: RawSpan) -> Bool {
-        if isVolatile(name) { return true }
+    ///
+    /// Of directories only the desktop's: editors keep files under such names.
+    static func isLocal(_ name: RawSpan, isDirectory: Bool) -> Bool {
         let bytes = Bytes(name)
+        if isDirectory { return bytes.hasPrefix(".Trash-") }
+        if isVolatile(name) { return true }
         if bytes.count > 1, bytes[bytes.count - 1] == UInt8(ascii: "~") { return true }
         if bytes.count > 2, bytes[0] == UInt8(ascii: "#"), bytes[bytes.count - 1] == UInt8(ascii: "#") { return true }
         return bytes.equals("4913") || bytes.hasPrefix(".#") || bytes.hasPrefix(".goutputstream-")

@@ -25,8 +25,7 @@ extension Vault {
                 return changed.attributes
             }
             try commit(committer) { () throws(Errno) in
-                try storeAttributes(of: changed, in: committer)
-                committer.operations.append(Operation(kind: .attributes, subject: changed.identifier))
+                try storeAttributes(of: changed, isOwn: true, in: committer)
             } apply: { tree, _ in
                 tree.update(node) { $0.takeAttributes(changed) }
             }
@@ -173,11 +172,10 @@ extension Vault {
             let changed = inode
             _ = try commit(committer) { () throws(Errno) in
                 var isEmpty = true
-                try storeAttributes(of: changed, in: committer) { (record) throws(Errno) in
+                try storeAttributes(of: changed, isOwn: true, in: committer) { (record) throws(Errno) in
                     try change(&record.attributes)
                     isEmpty = record.attributes.isEmpty
                 }
-                committer.operations.append(Operation(kind: .attributes, subject: changed.identifier))
                 return isEmpty
             } apply: { tree, isEmpty in
                 tree.update(node) { inode in

@@ -96,7 +96,7 @@ extension Vault {
         _ inode: Inode, _ request: NewFile, _ name: RawSpan, in parent: Node, _ directory: Inode,
         _ committer: Committer
     ) throws(Errno) -> (Node, Attributes) {
-        let isLocal = ScratchNames.isLocal(name)
+        let isLocal = ScratchNames.isLocal(name, isDirectory: request.isDirectory)
         let touched = Vault.touched(directory, links: request.isDirectory ? 1 : 0)
         // The name may come back that an editor has just moved or removed: then it is the same entry.
         let returning = request.isRegular && !isLocal ? takeFromTrash(name, in: directory) : nil
@@ -104,19 +104,24 @@ extension Vault {
             identifier: .fresh(), parent: directory.identifier, file: inode.identifier,
             stamp: committer.nextStamp(), isLocal: isLocal, name: name.array)
         var entrySlot = committer.freshSlot()
-        let node: Node
+        var lineage = inode.identifier
+        var displaced: (node: Node, lineage: Identifier)?
         do throws(Errno) {
-            node = try commit(committer) { () throws(Errno) in
+            try commit(committer) { () throws(Errno) in
                 var record = FileRecord(
                     identifier: inode.identifier, inode: inode.number, mode: inode.mode,
                     stamp: committer.nextStamp(), time: inode.changed)
                 record.take(inode, mounter: mounter)
                 committer.root.nextInode += 1
                 var previous: Seal?
+                entry.made = committer.root.lamport
                 if let returning {
                     let (old, seal) = try committer.loadEntry(returning.entrySlot)
                     (entry.identifier, entrySlot, previous) = (old.identifier, returning.entrySlot, seal)
-                    try continueHistory(of: returning, in: &record, committer)
+                    entry.made = old.made
+                    displaced = try continueHistory(of: returning, in: &record, committer)
+                    try committer.dropRegister(of: old.identifier)
+                    lineage = record.lineage
                 }
                 entry.stamp = committer.nextStamp()
                 try putNew(record, request, slot: inode.slot, in: committer)
@@ -125,17 +130,18 @@ extension Vault {
                 if !isLocal {
                     committer.operations.append(
                         Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
+                    committer.operations.append(Operation(kind: .attributes, subject: record.identifier))
                 }
-                return Node.root
             } apply: { _, _ in
             }
         } catch {
             if let returning { trash.withLock { $0.putBack(returning) } }
             throw error
         }
-        _ = node
         return tree.withLock { tree in
+            if let displaced { tree.setLineage(of: displaced.node, to: displaced.lineage) }
             let node = tree.insert(inode)
+            tree.setLineage(of: node, to: lineage)
             tree.insertDentry(
                 name, in: parent, node: node, identifier: entry.identifier, slot: entrySlot, isLocal: isLocal)
             tree.update(parent) { $0.take(touched) }
@@ -151,6 +157,7 @@ extension Vault {
             return unsafe try committer.putFile(record, slot: slot, previous: nil, content: .none)
         }
         var record = record
+        record.heads = [record.stamp]
         record.content = ContentReference(
             kind: .inline, version: 1, size: UInt64(target.count), seal: .zero, origin: record.identifier)
         var plain = PlainBuffer(capacity: target.count)
@@ -170,18 +177,32 @@ extension Vault {
 
     /// The new file takes over the history of the one that had the entry before: at once where that is
     /// gone, or when its backup name goes.
+    ///
+    /// - Returns: the file that lives on under its backup name, and the lineage that it has from now on.
     private func continueHistory(
         of item: Trash.Item, in record: inout FileRecord, _ committer: Committer
-    ) throws(Errno) {
-        let alive = tree.withLock { tree in
-            tree.node(of: item.file).map { tree.inode(at: UInt32(truncatingIfNeeded: $0.index)) }
+    ) throws(Errno) -> (Node, Identifier)? {
+        let (node, alive, isKnown) = tree.withLock { tree -> (Node?, Inode?, Bool) in
+            guard let node = tree.node(of: item.file) else { return (nil, nil, false) }
+            let isKnown = tree.names(of: node).contains { !tree.dentry(at: $0).isLocal }
+            return (node, tree.inode(at: UInt32(truncatingIfNeeded: node.index)), isKnown)
         }
         var (old, seal) = try committer.loadFile(item.fileSlot)
-        if let alive, alive.links > 0 {
+        if let node, let alive, alive.links > 0 {
+            var displaced: (Node, Identifier)?
+            // Other devices know it by another name: it keeps its lineage.
+            if !isKnown {
+                take(old, in: &record, committer)
+                old.lineage = .fresh()
+                displaced = (node, old.lineage)
+            }
             old.successor = record.identifier
             unsafe try committer.putFile(old, slot: item.fileSlot, previous: seal, content: .keep)
-        } else if old.mode & FileType.mask == FileType.regular {
+            return displaced
+        }
+        if old.mode & FileType.mask == FileType.regular {
             let isOpen = alive != nil && !claim(old.identifier, in: committer)
+            take(old, in: &record, committer)
             try supersede(old, slot: item.fileSlot, seal: seal, isOpen: isOpen, by: &record, in: committer)
             if let alive {
                 tree.withLock { tree in
@@ -189,6 +210,13 @@ extension Vault {
                 }
             }
         }
+        return nil
+    }
+
+    /// The new file goes on with the lineage of the one that had the entry before, and is empty.
+    private func take(_ old: FileRecord, in record: inout FileRecord, _ committer: Committer) {
+        record.lineage = old.lineage
+        if !old.heads.isEmpty { committer.renewHeads(of: &record, replacing: old) }
     }
 
     /// Gives the file at `node` a second name.
@@ -212,7 +240,8 @@ extension Vault {
             inode.changed = .now()
             inode.links += 1
             directory = Vault.touched(directory)
-            let isLocal = ScratchNames.isLocal(name)
+            let isLocal = ScratchNames.isLocal(name, isDirectory: false)
+            let isFirst = !isLocal && tree.withLock { !$0.isKnown(node) && !$0.isLocal(parent) }
             var entry = EntryRecord(
                 identifier: .fresh(), parent: directory.identifier, file: inode.identifier,
                 stamp: committer.nextStamp(), isLocal: isLocal, name: name.array)
@@ -220,8 +249,11 @@ extension Vault {
             let (changed, touched) = (inode, directory)
             try commit(committer) { () throws(Errno) in
                 entry.stamp = committer.nextStamp()
+                entry.made = committer.root.lamport
                 try committer.putEntry(entry, slot: slot, previous: nil)
-                try storeAttributes(of: changed, in: committer)
+                try storeAttributes(of: changed, in: committer) { (record) throws(Errno) in
+                    if isFirst { committer.announceAnew(&record) }
+                }
                 try storeAttributes(of: touched, in: committer)
                 if !isLocal {
                     committer.operations.append(

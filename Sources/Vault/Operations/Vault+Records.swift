@@ -53,13 +53,20 @@ extension Inode {
 extension Vault {
     /// Inside a transaction: writes the attributes of `inode` into its row and leaves content and
     /// history as they are.
+    ///
+    /// - Parameter isOwn: somebody asked for the change, as opposed to a time that follows from something else:
+    ///   other devices are to hear of it.
     func storeAttributes(
-        of inode: Inode, in committer: Committer, adjusting: (inout FileRecord) throws(Errno) -> Void = { _ in }
+        of inode: Inode, isOwn: Bool = false, in committer: Committer,
+        adjusting: (inout FileRecord) throws(Errno) -> Void = { _ in }
     ) throws(Errno) {
         guard inode.slot != 0 else { return }
         var (record, seal) = try committer.loadFile(inode.slot)
         record.take(inode, mounter: mounter)
-        record.stamp = committer.nextStamp()
+        if isOwn {
+            record.stamp = committer.nextStamp()
+            committer.operations.append(Operation(kind: .attributes, subject: record.identifier))
+        }
         try adjusting(&record)
         unsafe try committer.putFile(record, slot: inode.slot, previous: seal, content: .keep)
     }

@@ -62,10 +62,6 @@ extension Vault {
         let fate = try commit(committer) { () throws(Errno) in
             let fate = try removeEntry(dentry, inode, now: touched.changed, in: committer)
             try storeAttributes(of: touched, in: committer)
-            if !dentry.isLocal {
-                committer.operations.append(
-                    Operation(kind: .removal, subject: dentry.identifier, parent: directory.identifier))
-            }
             return fate
         } apply: { tree, fate in
             tree.dropName(index, of: node, changed: touched.changed)
@@ -76,12 +72,17 @@ extension Vault {
     }
 
     func noteTrashed(_ dentry: Dentry, _ inode: Inode, _ name: RawSpan, in directory: Inode, at time: Int64) {
-        let hash = tree.withLock { $0.nameHash(name, in: directory.identifier) }
+        let (hash, lineage) = tree.withLock { tree in
+            (
+                tree.nameHash(name, in: directory.identifier),
+                tree.node(of: inode.identifier).map { tree.lineage(of: $0) } ?? inode.identifier
+            )
+        }
         trash.withLock {
             $0.add(
                 Trash.Item(
-                    entrySlot: dentry.slot, file: inode.identifier, fileSlot: inode.slot, removed: time,
-                    nameHash: hash))
+                    entry: dentry.identifier, entrySlot: dentry.slot, file: inode.identifier, lineage: lineage,
+                    fileSlot: inode.slot, removed: time, nameHash: hash))
         }
     }
 
@@ -98,6 +99,8 @@ extension Vault {
     /// Inside a transaction: takes an entry away. The caller changes the tree and the directory.
     func removeEntry(_ dentry: Dentry, _ inode: Inode, now: Timestamp, in committer: Committer) throws(Errno) -> Fate {
         var (entry, entrySeal) = try committer.loadEntry(dentry.slot)
+        var (record, seal) = try committer.loadFile(inode.slot)
+        if isLeaving(dentry) { try committer.noteRemoval(of: entry, record) }
         if !inode.isDirectory, inode.links > 1 {
             var inode = inode
             inode.changed = now
@@ -105,7 +108,6 @@ extension Vault {
             try storeAttributes(of: inode, in: committer)
             return .named
         }
-        var (record, seal) = try committer.loadFile(inode.slot)
         if try handToSuccessor(record, seal, inode, in: committer) {
             try committer.deleteEntry(dentry.slot, entrySeal)
             return .doomed
@@ -122,6 +124,11 @@ extension Vault {
         try committer.deleteEntry(dentry.slot, entrySeal)
         if claim(inode.identifier, in: committer) { try eraseFile(inode.slot, in: committer) }
         return .doomed
+    }
+
+    /// Whether other devices may know the entry.
+    func isLeaving(_ dentry: Dentry) -> Bool {
+        !dentry.isLocal && tree.withLock { !$0.isLocal(Node(index: Int(dentry.parent))) }
     }
 
     /// The backup of a file that was written anew goes: its content is a version of the new one.

@@ -166,14 +166,23 @@ extension Vault {
     private func rename(
         _ move: Move, _ name: RawSpan, _ newName: RawSpan, over volatile: VolatileTarget?, _ committer: Committer
     ) throws(Errno) {
-        let isLocal = ScratchNames.isLocal(newName)
+        let isLocal = ScratchNames.isLocal(newName, isDirectory: move.inode.isDirectory)
         // A backup name: the entry stays with its old name, for the file that will be written there.
         let isBackup = isLocal && !move.source.isLocal && move.inode.isRegular
+        let leaves = tree.withLock { tree in
+            (from: !move.source.isLocal && !tree.isLocal(move.parent), to: !isLocal && !tree.isLocal(move.newParent))
+        }
+        // What is in a directory would have to be removed elsewhere, or be heard of for the first time: programs
+        // that get this copy and remove it one by one (rename(2)).
+        guard leaves.from == leaves.to || !committer.root.isReplicated || isEmptyOrFile(move) else {
+            throw .improperLink
+        }
         let touched = move.touchedDirectories()
         var inode = move.inode
         inode.changed = touched.old.changed
         let moved = inode
         var plan = RenamePlan(entrySlot: move.source.slot, identifier: move.source.identifier, isLocal: isLocal)
+        plan.leaves = leaves
         try commit(committer) { () throws(Errno) in
             if isBackup {
                 try leaveBehind(move, now: moved.changed, &plan, in: committer)
@@ -182,8 +191,13 @@ extension Vault {
             if let target = move.target, let old = move.targetInode {
                 record = try replace(target, old, with: moved, move, &plan, in: committer)
             }
-            try writeMovedEntry(move, moved, newName, plan, in: committer)
-            if record == nil { try storeAttributes(of: moved, in: committer) }
+            try writeMovedEntry(move, moved, newName, &plan, in: committer)
+            if record == nil {
+                let isFirst = !plan.leaves.from && plan.leaves.to
+                try storeAttributes(of: moved, in: committer) { (record) throws(Errno) in
+                    if isFirst { committer.announceAnew(&record) }
+                }
+            }
             try storeAttributes(of: touched.old, in: committer)
             if move.parent != move.newParent { try storeAttributes(of: touched.new, in: committer) }
         } apply: { tree, _ in
@@ -196,6 +210,10 @@ extension Vault {
         if isBackup { noteTrashed(move.source, moved, name, in: move.directory, at: moved.changed.seconds) }
     }
 
+    private func isEmptyOrFile(_ move: Move) -> Bool {
+        !move.inode.isDirectory || tree.withLock { $0.isEmpty(move.node) }
+    }
+
     /// What a rename does to the entries.
     struct RenamePlan {
         /// The row and identifier that the entry has under its new name.
@@ -206,6 +224,10 @@ extension Vault {
         var fate: Fate?
         /// The entry at the new name keeps its row and points at the moved file.
         var keepsTarget = false
+        /// Whether other devices may know the old name, and hear of the new one.
+        var leaves = (from: false, to: false)
+        /// The lineage that the moved file goes on with.
+        var lineage: Identifier?
     }
 
     /// Inside the transaction: the old name's entry is marked removed, and a new local one takes the
@@ -214,11 +236,10 @@ extension Vault {
         _ move: Move, now: Timestamp, _ plan: inout RenamePlan, in committer: Committer
     ) throws(Errno) {
         var (entry, seal) = try committer.loadEntry(move.source.slot)
+        if plan.leaves.from { try committer.noteRemoval(of: entry, try committer.loadFile(move.inode.slot).0) }
         entry.removed = max(1, now.seconds)
         entry.stamp = committer.nextStamp()
         try committer.putEntry(entry, slot: move.source.slot, previous: seal)
-        committer.operations.append(
-            Operation(kind: .removal, subject: entry.identifier, parent: move.directory.identifier))
         plan.entrySlot = committer.freshSlot()
         plan.identifier = .fresh()
     }
@@ -245,9 +266,11 @@ extension Vault {
             return nil
         }
         if move.source.slot == plan.entrySlot {
-            let (_, sourceSeal) = try committer.loadEntry(move.source.slot)
+            let (source, sourceSeal) = try committer.loadEntry(move.source.slot)
+            if plan.leaves.from { try committer.noteRemoval(of: source, record) }
             try committer.deleteEntry(move.source.slot, sourceSeal)
         }
+        goOn(with: oldRecord, in: &record, moved, &plan, committer)
         (plan.entrySlot, plan.identifier, plan.keepsTarget) = (target.slot, oldEntry.identifier, true)
         plan.fate = .doomed
         if oldRecord.content.size > 0 || oldRecord.history != 0 || oldRecord.predecessor != 0 {
@@ -262,21 +285,42 @@ extension Vault {
         return record
     }
 
+    /// A save by renaming is an edit of the file that was there: the new one goes on with its lineage.
+    private func goOn(
+        with old: FileRecord, in record: inout FileRecord, _ moved: Inode, _ plan: inout RenamePlan,
+        _ committer: Committer
+    ) {
+        // A file with other names is one that other devices may know by those.
+        guard moved.links == 1 else {
+            if !plan.leaves.from, plan.leaves.to { committer.announceAnew(&record) }
+            return
+        }
+        record.lineage = old.lineage
+        plan.lineage = old.lineage
+        if !record.heads.isEmpty || !old.heads.isEmpty { committer.renewHeads(of: &record, replacing: old) }
+        committer.operations.append(Operation(kind: .attributes, subject: record.identifier))
+        committer.operations.append(
+            Operation(kind: .content, subject: record.identifier, version: record.content.version))
+    }
+
     private func writeMovedEntry(
-        _ move: Move, _ moved: Inode, _ newName: RawSpan, _ plan: RenamePlan, in committer: Committer
+        _ move: Move, _ moved: Inode, _ newName: RawSpan, _ plan: inout RenamePlan, in committer: Committer
     ) throws(Errno) {
         let isNew = plan.entrySlot != move.source.slot && !plan.keepsTarget
-        let previous = isNew ? nil : try committer.loadEntry(plan.entrySlot).1
-        let entry = EntryRecord(
+        let before = isNew ? nil : try committer.loadEntry(plan.entrySlot)
+        var entry = EntryRecord(
             identifier: plan.identifier, parent: move.newDirectory.identifier, file: moved.identifier,
-            stamp: committer.nextStamp(), isLocal: plan.isLocal, name: newName.array)
-        try committer.putEntry(entry, slot: plan.entrySlot, previous: previous)
+            stamp: committer.nextStamp(), made: before?.0.made ?? committer.root.lamport, isLocal: plan.isLocal,
+            name: newName.array)
+        if let (old, _) = before, plan.leaves.from != plan.leaves.to, !plan.keepsTarget {
+            // For other devices one goes, or another one comes.
+            if plan.leaves.from { try committer.noteRemoval(of: old, try committer.loadFile(moved.slot).0) }
+            plan.identifier = .fresh()
+            (entry.identifier, entry.made) = (plan.identifier, committer.root.lamport)
+        }
+        try committer.putEntry(entry, slot: plan.entrySlot, previous: before?.1)
         if !plan.isLocal {
             committer.operations.append(Operation(kind: .entry, subject: plan.identifier, parent: entry.parent))
-        }
-        if plan.keepsTarget, !move.source.isLocal {
-            committer.operations.append(
-                Operation(kind: .removal, subject: move.source.identifier, parent: move.directory.identifier))
         }
     }
 
@@ -285,6 +329,7 @@ extension Vault {
         guard let target = move.target, let other = move.targetInode, let otherNode = move.targetNode else { return }
         guard move.source.slot != 0, target.slot != 0 else { throw .invalidArgument }
         let isAcross = move.parent != move.newParent
+        guard !committer.root.isReplicated || isLeaving(move.source) == isLeaving(target) else { throw .improperLink }
         let change = (other.isDirectory ? 1 : 0) - (move.inode.isDirectory ? 1 : 0)
         let touchedOld = Vault.touched(move.directory, links: isAcross ? change : 0)
         let touchedNew = Vault.touched(move.newDirectory, links: isAcross ? -change : 0)
@@ -325,14 +370,9 @@ extension Tree {
         insertDentry(
             newName, in: move.newParent, node: move.node, identifier: plan.identifier, slot: plan.entrySlot,
             isLocal: plan.isLocal)
+        if let lineage = plan.lineage { setLineage(of: move.node, to: lineage) }
         update(move.node) { $0.changed = changed }
         update(move.parent) { $0.take(touched.old) }
         if move.parent != move.newParent { update(move.newParent) { $0.take(touched.new) } }
-    }
-
-    /// Points a dentry at another node.
-    fileprivate mutating func point(_ index: UInt32, to node: Node) {
-        updateDentry(index) { $0.node = UInt32(truncatingIfNeeded: node.index) }
-        setDirectoryDentry(of: node, to: index)
     }
 }

@@ -11,6 +11,10 @@ struct Tree {
     private var names = NameArena()
     private var nameIndex = NameIndex()
     private var identifierIndex = IdentifierIndex()
+    /// Lineages of files where they are not the identifier.
+    var lineages = LineageTable()
+    /// Finds entries by their identifiers; there once synchronisation has asked.
+    var entryIndex: EntryIndex?
     private var freeInodes: [UInt32] = []
     private var freeDentries: [UInt32] = []
     private var freeDirectories: [Int32] = []
@@ -79,6 +83,7 @@ struct Tree {
 
     mutating func removeInode(_ node: Node) {
         let index = node.index
+        lineages.remove(UInt32(truncatingIfNeeded: index))
         identifierIndex.remove(inodes[index].identifier, in: inodes)
         if inodes[index].directory >= 0 {
             directories[Int(inodes[index].directory)] = Directory()
@@ -129,6 +134,7 @@ struct Tree {
         if Int(index) == dentries.count { dentries.append(dentry) } else { dentries[Int(index)] = dentry }
         enterInNameIndex(index, name)
         entryCount += 1
+        entryIndex?.insert(identifier, index, node: dentry.node)
         if inodes[node.index].directory >= 0 { directories[Int(inodes[node.index].directory)].dentry = index }
         return index
     }
@@ -136,6 +142,7 @@ struct Tree {
     mutating func removeDentry(_ index: UInt32) {
         let dentry = dentries[Int(index)]
         removeFromNameIndex(index)
+        entryIndex?.remove(dentry.identifier, index, node: dentry.node)
         names.remove(dentry.name)
         directories[Int(inodes[Int(dentry.parent)].directory)].remove(cookie: dentry.cookie)
         dentries[Int(index)].node = 0

@@ -1,4 +1,4 @@
-internal import Format
+public import Format
 internal import Foundation
 internal import Glibc
 public import Sealing
@@ -24,11 +24,42 @@ extension Vault {
     public static func create(
         at path: FilePath, password: borrowing MasterPassword, options: CreationOptions
     ) throws(VaultError) -> Vault {
+        try make(at: path) { () throws(VaultError) in
+            try NewVault(password: password, parameters: options.parameters)
+        }
+        return try open(at: path, password: password, options: OpenOptions(stateDirectory: options.stateDirectory))
+    }
+
+    /// Makes an empty vault that is another device's copy of `origin`, for synchronisation to fill.
+    ///
+    /// - Parameters:
+    ///   - accountKey: the vault's, as a kit or another device has given it.
+    ///   - device: this device.
+    ///   - deviceKeys: its own keys.
+    ///   - password: the master password; the admin key of `origin` stays wrapped as it is.
+    /// - Throws: `damaged` where canary or genesis do not belong to the account key, and what
+    ///   ``create(at:password:options:)`` throws.
+    public static func createReplica(
+        at path: FilePath, of origin: ReplicaOrigin, accountKey: AccountKey,
+        device: Identifier, deviceKeys: borrowing DeviceKeys, password: borrowing MasterPassword,
+        options: CreationOptions
+    ) throws(VaultError) -> Vault {
+        try origin.check(accountKey)
+        try make(at: path) { () throws(VaultError) in
+            try NewVault(
+                origin, accountKey, device, deviceKeys, password: password, parameters: options.parameters)
+        }
+        return try open(at: path, password: password, options: OpenOptions(stateDirectory: options.stateDirectory))
+    }
+
+    private static func make(
+        at path: FilePath, _ secrets: () throws(VaultError) -> NewVault
+    ) throws(VaultError) {
         let temporary = FilePath("\(path.string).new")
         let directory = path.removingLastComponent()
         VaultFile.makeDirectories(directory.isEmpty ? "." : directory)
         try claim(path, temporary)
-        let secrets = try NewVault(password: password, parameters: options.parameters)
+        let secrets = try secrets()
         do throws(DatabaseFailure) {
             try secrets.write(to: temporary)
         } catch {
@@ -36,7 +67,6 @@ extension Vault {
             throw VaultError(error, "writing \(path)")
         }
         try publish(temporary, as: path)
-        return try open(at: path, password: password, options: OpenOptions(stateDirectory: options.stateDirectory))
     }
 
     /// Takes the name: EEXIST for a vault that is there already.
@@ -74,13 +104,14 @@ extension Vault {
 
 /// The keys and header rows of a vault that is being made.
 private struct NewVault: ~Copyable {
-    let identifier = Identifier.random()
-    let device = Identifier.random()
+    let identifier: Identifier
+    let device: Identifier
     let accountKey: AccountKey
     var header = Header()
     let keys: Keys
 
     init(password: borrowing MasterPassword, parameters: KDFParameters) throws(VaultError) {
+        (identifier, device) = (.random(), .random())
         accountKey = AccountKey(epoch: 1)
         keys = Keys(accountKey: accountKey, vault: identifier)
         let admin = AdminKey()
@@ -97,6 +128,26 @@ private struct NewVault: ~Copyable {
                 password: password, parameters: parameters, vault: identifier.pair)
             header[Header.adminWrap] = try admin.wrap(
                 password: password, parameters: parameters, vault: identifier.pair, accountKey: accountKey)
+        } catch {
+            throw VaultError(error)
+        }
+        header[Header.device] = sealDevice(deviceKeys)
+    }
+
+    /// The same vault on another device.
+    init(
+        _ origin: ReplicaOrigin, _ accountKey: AccountKey, _ device: Identifier, _ deviceKeys: borrowing DeviceKeys,
+        password: borrowing MasterPassword, parameters: KDFParameters
+    ) throws(VaultError) {
+        (identifier, self.device, self.accountKey) = (origin.vault, device, accountKey)
+        keys = Keys(accountKey: accountKey, vault: origin.vault)
+        header[Header.identifier] = origin.vault.bytes
+        header[Header.genesis] = origin.genesis
+        header[Header.canary] = origin.canary
+        header[Header.adminWrap] = origin.adminWrap
+        do throws(WrapError) {
+            header[Header.unlockWrap] = try accountKey.wrap(
+                password: password, parameters: parameters, vault: origin.vault.pair)
         } catch {
             throw VaultError(error)
         }
@@ -129,7 +180,7 @@ private struct NewVault: ~Copyable {
         let mounter = (user: geteuid(), group: getegid())
         var top = FileRecord(
             identifier: identifier, inode: 1, mode: FileType.directory | 0o700,
-            stamp: Stamp(lamport: 0, device: device), time: .now())
+            stamp: .zero, time: .now())
         (top.owner, top.group) = (mounter.user, mounter.group)
         do throws(Errno) {
             try committer.transaction { () throws(Errno) in

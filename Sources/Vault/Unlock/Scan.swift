@@ -16,6 +16,10 @@ struct Scan {
     var inodes: [Inode] = [.unused]
     /// From the entry table.
     var entries: [Entry] = []
+    /// From the table `sync`.
+    var sync = SyncIndex()
+    /// Lineages of files where they are not the identifier, by the file.
+    var lineages: [Identifier: Identifier] = [:]
     /// The names of the entries, one behind the other.
     var names: [UInt8] = []
 
@@ -66,6 +70,7 @@ struct Scanner: Sendable {
             do throws(FormatError) {
                 let record = try FileRecord(decoding: bytes)
                 scan.inodes.append(Inode(record, slot: slot, mounter: mounter))
+                if record.lineage != record.identifier { scan.lineages[record.identifier] = record.lineage }
             } catch {
                 scan.damage.append(Damage("a file's record is malformed"))
             }
@@ -95,25 +100,38 @@ struct Scanner: Sendable {
 
     private func scanRest() -> Scan {
         var scan = Scan()
-        for table in [Table.chunk, .version, .operation] {
+        let connection = try? Connection(path: path, readOnly: true, cacheKiB: 512)
+        defer { connection?.close() }
+        for table in [Table.chunk, .version, .operation, .outbox] {
             let columns = table == .chunk ? "slot, seal, cell" : "slot, seal"
-            pass(over: table, columns: columns, into: &scan) { _, _, _ in }
+            pass(over: table, columns: columns, by: connection, into: &scan) { _, _, _ in }
         }
+        pass(over: .sync, columns: "slot, seal, body", by: connection, into: &scan) { slot, bytes, scan in
+            if let bytes, let record = try? SyncRecord(decoding: bytes) { return scan.sync.add(record, slot: slot) }
+            scan.damage.append(Damage("a record of synchronisation does not open"))
+        }
+        scan.sync.commit()
         return scan
     }
 
     /// One table from its first row to its last. Where `columns` has the body, it is opened and handed
     /// to `body`; nil where it does not open.
     private func pass(
-        over table: Table, columns: String, into scan: inout Scan, _ body: (Int64, RawSpan?, inout Scan) -> Void
+        over table: Table, columns: String, by known: Connection? = nil, into scan: inout Scan,
+        _ body: (Int64, RawSpan?, inout Scan) -> Void
     ) {
         let name = RowStatements.tableNames[Int(table.rawValue)]
         do throws(DatabaseFailure) {
-            let connection = try Connection(path: path, readOnly: true, cacheKiB: 512)
-            defer { connection.close() }
+            let connection: Connection
+            if let known {
+                connection = known
+            } else {
+                connection = try Connection(path: path, readOnly: true, cacheKiB: 512)
+            }
+            defer { if known == nil { connection.close() } }
             let statement = try connection.prepare("SELECT \(columns) FROM \(name)")
             let opens = columns.hasSuffix("body")
-            let type: SealedType = table == .file ? .file : .entry
+            let type: SealedType = table == .file ? .file : table == .entry ? .entry : .sync
             var plain = PlainBuffer(capacity: 1024)
             while try statement.step() {
                 let slot = statement.integer(0)
@@ -139,7 +157,7 @@ struct Scanner: Sendable {
     private func open(
         _ sealed: UnsafeRawBufferPointer, _ seal: Seal, _ type: SealedType, _ slot: Int64, into plain: inout PlainBuffer
     ) -> Bool {
-        guard sealed.count <= Limits.metadata else { return false }
+        guard sealed.count <= (type == .sync ? Limits.syncRecord : Limits.metadata) else { return false }
         plain.resize(to: sealed.count)
         let data = keys.rowData(type, slot: slot)
         return unsafe plain.withUnsafeMutableBytes { unsafe keys.record.open(sealed, seal, data, into: $0) }
@@ -174,7 +192,12 @@ struct TreeBuilder {
         }
         files.inodes.swapAt(1, rootIndex)
         tree.reserve(entries: entries.entries.count, files: files.inodes.count)
-        for inode in files.inodes.dropFirst() { _ = tree.insert(inode) }
+        for inode in files.inodes.dropFirst() {
+            let node = tree.insert(inode)
+            if !files.lineages.isEmpty, let lineage = files.lineages[inode.identifier] {
+                tree.setLineage(of: node, to: lineage)
+            }
+        }
         files.inodes = []
         tree.update(.root) { $0.links = 2 }
         let scanned = entries
@@ -199,7 +222,8 @@ struct TreeBuilder {
             tree.update(node) { $0.opens = 1 }
             trash.add(
                 Trash.Item(
-                    entrySlot: entry.slot, file: entry.file, fileSlot: slot, removed: entry.removed,
+                    entry: entry.identifier, entrySlot: entry.slot, file: entry.file,
+                    lineage: tree.lineage(of: node), fileSlot: slot, removed: entry.removed,
                     nameHash: tree.nameHash(name, in: entry.parent)))
             return
         }
@@ -234,6 +258,8 @@ struct TreeBuilder {
             if inode.opens == 0 { orphans.append(inode.slot) }
             tree.removeInode(node)
         }
+        // A file that another one took the place of may have had the lineage, too.
+        tree.lineages.reindex()
     }
 
     /// Shows a file in the top directory under a name that is free.

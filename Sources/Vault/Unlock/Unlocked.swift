@@ -61,6 +61,7 @@ struct Unlocked {
             let committer = try Committer(
                 connection: connection, keys: keys, root: root, journal: journal,
                 durability: Durability(vault: file.path, isReadOnly: isReadOnly))
+            committer.sync = scan.rest.sync
             if isReadOnly { committer.refusal = .readOnlyFileSystem }
             let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
             let readers = try ReaderPool(

@@ -92,7 +92,8 @@ extension Committer {
             case .file: _ = try loadFile(slot)
             case .version: _ = try loadVersion(slot)
             case .operation: _ = try loadOperation(slot)
-            case .chunk: break
+            case .sync: _ = try loadSync(slot)
+            case .chunk, .outbox: break
             }
             return true
         } catch .ioError {

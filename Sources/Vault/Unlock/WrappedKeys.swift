@@ -59,7 +59,7 @@ public struct WrappedKeys: Sendable {
         }
     }
 
-    private func unwrap(_ password: borrowing MasterPassword) throws(WrapError) -> AccountKey {
+    func unwrap(_ password: borrowing MasterPassword) throws(WrapError) -> AccountKey {
         let wrap = header[Header.unlockWrap]
         let key = unsafe try Wrap.open(
             wrap.span.bytes, password: password, purpose: .unlock, vault: vault.pair, context: [UInt8]().span.bytes)

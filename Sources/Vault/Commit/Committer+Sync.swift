@@ -1,0 +1,110 @@
+internal import Format
+internal import Sealing
+internal import SystemPackage
+
+/// The rows of the tables `sync` and `outbox`, inside a transaction.
+extension Committer {
+    func loadSync(_ slot: Int64) throws(Errno) -> (SyncRecord, Seal) {
+        try load(.sync, .sync, slot: slot) { (bytes) throws(FormatError) in try SyncRecord(decoding: bytes) }
+    }
+
+    /// Writes a row; `previous` is its seal where it is there already.
+    func putSync(_ record: SyncRecord, slot: Int64, previous: Seal?) throws(Errno) {
+        let seal = seal(.sync, slot: slot) { record.encode(into: &$0) }
+        guard cipher.count <= Limits.syncRecord else { throw .fileTooLarge }
+        unsafe try put(.sync, slot: slot, seal, previous: previous, content: unsafe .none)
+    }
+
+    private func deleteSync(_ slot: Int64) throws(Errno) {
+        try delete(.sync, slot: slot, seal: try seal(of: .sync, slot: slot))
+    }
+
+    // MARK: Registers
+
+    /// The register of an entry that is not just one of the tree.
+    func keptRegister(of entry: Identifier) throws(Errno) -> EntryRegister? {
+        guard let place = sync.registers[entry] else { return nil }
+        guard case .register(let register) = try loadSync(place.slot).0 else { throw .ioError }
+        return register
+    }
+
+    func keepRegister(_ register: EntryRegister) throws(Errno) {
+        let entry = register.placement.entry
+        let place = sync.registers[entry]
+        let slot = place?.slot ?? freshSlot()
+        let previous = place == nil ? nil : try seal(of: .sync, slot: slot)
+        try putSync(.register(register), slot: slot, previous: previous)
+        sync.setRegister(entry, SyncIndex.Place(slot: slot, lineage: register.placement.lineage))
+    }
+
+    /// The entry is one of the tree again, or every device knows that it is gone.
+    func dropRegister(of entry: Identifier) throws(Errno) {
+        guard let place = sync.registers[entry] else { return }
+        try deleteSync(place.slot)
+        sync.setRegister(entry, nil)
+    }
+
+    /// An entry is being removed by a program: other devices hear of it, unless they have never heard of the entry.
+    ///
+    /// - Parameter entry: as it was.
+    func noteRemoval(of entry: EntryRecord, _ file: FileRecord) throws(Errno) {
+        guard !entry.isLocal else { return }
+        operations.append(Operation(kind: .removal, subject: entry.identifier, parent: entry.parent))
+        guard root.isReplicated else { return }
+        var kept = try keptRegister(of: entry.identifier)?.removals ?? []
+        let isDirectory = file.mode & FileType.mask == FileType.directory
+        guard entry.made <= root.heard || !kept.isEmpty else { return }
+        let removal = RemovalChange(
+            entry: entry.identifier, stamp: nextStamp(), saw: isDirectory ? [] : file.heads)
+        kept.append(removal)
+        let placement = EntryChange(
+            entry: entry.identifier, parent: entry.parent, lineage: file.lineage, stamp: entry.stamp, name: entry.name)
+        try keepRegister(EntryRegister(placement: placement, removals: kept.suffix(Limits.stamps), isShown: false))
+    }
+
+    // MARK: Chunks
+
+    /// Notes that one more file names a chunk.
+    func shareChunk(_ chunk: Int64) throws(Errno) {
+        let known = sync.shared[chunk]
+        let count = (known?.count ?? 0) &+ 1
+        let slot = known?.slot ?? freshSlot()
+        let previous = known == nil ? nil : try seal(of: .sync, slot: slot)
+        try putSync(.shared(chunk: chunk, count: count), slot: slot, previous: previous)
+        sync.shared[chunk] = SyncIndex.Shared(slot: slot, count: count)
+    }
+
+    /// One file less names a chunk.
+    ///
+    /// - Returns: whether others still do.
+    func unshareChunk(_ chunk: Int64) throws(Errno) -> Bool {
+        guard let known = sync.shared[chunk] else { return false }
+        guard known.count > 1 else {
+            try deleteSync(known.slot)
+            sync.shared[chunk] = nil
+            return true
+        }
+        try putSync(
+            .shared(chunk: chunk, count: known.count - 1), slot: known.slot,
+            previous: try seal(of: .sync, slot: known.slot))
+        sync.shared[chunk] = SyncIndex.Shared(slot: known.slot, count: known.count - 1)
+        return true
+    }
+
+    /// Notes that a chunk has come and no content names it yet.
+    func noteWaiting(chunk: Int64) throws(Errno) {
+        let slot = freshSlot()
+        try putSync(.waiting(chunk: chunk), slot: slot, previous: nil)
+        sync.waiting[chunk] = slot
+    }
+
+    /// A content names the chunk from now on.
+    ///
+    /// - Returns: whether it was waiting.
+    func takeWaiting(chunk: Int64) throws(Errno) -> Bool {
+        guard let slot = sync.waiting[chunk] else { return false }
+        try deleteSync(slot)
+        sync.waiting[chunk] = nil
+        return true
+    }
+}

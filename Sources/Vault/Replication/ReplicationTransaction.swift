@@ -1,0 +1,73 @@
+public import Format
+internal import Sealing
+internal import Synchronization
+public import SystemPackage
+
+/// What synchronisation reads and changes of an open vault, as one operation: registers instead of nodes.
+///
+/// Rows are written as the calls come; what they do to the tree is collected (``ReplicationOverlay``) and done once the
+/// store has all of it, so that nothing happened where something fails. Meanwhile nobody else changes the vault;
+/// programs go on reading what was there.
+///
+/// Good until the closure that it was given to returns.
+public final class ReplicationTransaction {
+    let vault: Vault
+    let committer: Committer
+    var overlay = ReplicationOverlay()
+    /// What ``ownChanges(atMost:)`` gave last.
+    var gathered: GatheredChanges?
+
+    init(_ vault: Vault, _ committer: Committer) {
+        (self.vault, self.committer) = (vault, committer)
+    }
+
+    // MARK: The clock
+
+    /// The Lamport clock of this device; it never goes back.
+    public var lamport: UInt64 {
+        get { committer.root.lamport }
+        set { committer.root.lamport = max(committer.root.lamport, newValue) }
+    }
+
+    /// A stamp that is later than all that was seen, another one at each call.
+    public func nextStamp() -> Stamp {
+        committer.advanceClock()
+        return committer.nextStamp()
+    }
+
+    /// The clock up to which what this device has changed is in segments.
+    public var segmented: UInt64 { committer.root.segmented }
+
+    // MARK: What the engine keeps
+
+    /// The state that was saved last; nil before the first time.
+    public func loadState() throws(Errno) -> [UInt8]? {
+        guard try committer.has(.sync, slot: SyncIndex.state) else { return nil }
+        guard case .state(let bytes) = try committer.loadSync(SyncIndex.state).0 else { throw .ioError }
+        return bytes
+    }
+
+    /// - Throws: EFBIG above 128 KiB.
+    public func saveState(_ bytes: [UInt8]) throws(Errno) {
+        guard bytes.count <= Limits.syncState else { throw .fileTooLarge }
+        let isThere = try committer.has(.sync, slot: SyncIndex.state)
+        let previous = isThere ? try committer.seal(of: .sync, slot: SyncIndex.state) : nil
+        try committer.putSync(.state(bytes), slot: SyncIndex.state, previous: previous)
+    }
+
+    /// Notes that a register was changed by this device, so that it comes into a segment.
+    public func noteOwnEntry(_ entry: Identifier) {
+        committer.operations.append(Operation(kind: .entry, subject: entry))
+    }
+
+    /// The same for a removal.
+    public func noteOwnRemoval(_ entry: Identifier) {
+        committer.operations.append(Operation(kind: .removal, subject: entry))
+    }
+
+    /// The same for attributes and content of a lineage.
+    public func noteOwnLineage(_ lineage: Identifier) throws(Errno) {
+        guard let file = try file(of: lineage) else { throw .invalidArgument }
+        committer.operations.append(Operation(kind: .content, subject: file.identifier))
+    }
+}

@@ -1,0 +1,137 @@
+internal import Format
+
+/// The lineages of files where they are not the file's own identifier: few, so that they stand beside the inodes.
+struct LineageTable {
+    private var lineages: [UInt32: Identifier] = [:]
+    private var nodes: [Identifier: UInt32] = [:]
+
+    subscript(node: UInt32) -> Identifier? { lineages.isEmpty ? nil : lineages[node] }
+
+    /// The file that has the lineage now, as opposed to one that had it before.
+    func node(of lineage: Identifier) -> UInt32? { nodes.isEmpty ? nil : nodes[lineage] }
+
+    mutating func set(_ node: UInt32, to lineage: Identifier) {
+        remove(node)
+        lineages[node] = lineage
+        nodes[lineage] = node
+    }
+
+    mutating func remove(_ node: UInt32) {
+        guard !lineages.isEmpty, let lineage = lineages.removeValue(forKey: node) else { return }
+        if nodes[lineage] == node { nodes[lineage] = nil }
+    }
+
+    mutating func reindex() {
+        nodes.removeAll()
+        for (node, lineage) in lineages { nodes[lineage] = node }
+    }
+}
+
+/// Finds dentries by what other devices know of them.
+struct EntryIndex {
+    private var dentries: [Identifier: UInt32] = [:]
+    /// One name of a file.
+    private var names: [UInt32: UInt32] = [:]
+
+    func dentry(of entry: Identifier) -> UInt32? { dentries[entry] }
+    func name(of node: UInt32) -> UInt32? { names[node] }
+
+    mutating func insert(_ entry: Identifier, _ dentry: UInt32, node: UInt32) {
+        dentries[entry] = dentry
+        names[node] = dentry
+    }
+
+    mutating func remove(_ entry: Identifier, _ dentry: UInt32, node: UInt32) {
+        if dentries[entry] == dentry { dentries[entry] = nil }
+        if names[node] == dentry { names[node] = nil }
+    }
+
+    mutating func reserve(_ count: Int) {
+        dentries.reserveCapacity(count)
+        names.reserveCapacity(count)
+    }
+}
+
+extension Tree {
+    /// What other devices know a file by.
+    func lineage(of node: Node) -> Identifier {
+        lineages[UInt32(truncatingIfNeeded: node.index)] ?? inodes[node.index].identifier
+    }
+
+    mutating func setLineage(of node: Node, to lineage: Identifier) {
+        let index = UInt32(truncatingIfNeeded: node.index)
+        // Also its own identifier, where another file has had it meanwhile.
+        if inodes[node.index].identifier == lineage, lineages.node(of: lineage) == nil {
+            lineages.remove(index)
+        } else {
+            lineages.set(index, to: lineage)
+        }
+    }
+
+    /// The file of a lineage that has a name.
+    func node(ofLineage lineage: Identifier) -> Node? {
+        let node: Node
+        if let index = lineages.node(of: lineage) {
+            node = Node(index: Int(index))
+        } else if let found = self.node(of: lineage), lineages[UInt32(truncatingIfNeeded: found.index)] == nil {
+            node = found
+        } else {
+            return nil
+        }
+        return inodes[node.index].links > 0 ? node : nil
+    }
+
+    /// Whether other devices may know the file: it has a name that leaves this device.
+    func isKnown(_ node: Node) -> Bool {
+        names(of: node).contains { name in
+            let dentry = dentries[Int(name)]
+            return !dentry.isLocal && !isLocal(Node(index: Int(dentry.parent)))
+        }
+    }
+
+    mutating func indexEntries() {
+        guard entryIndex == nil else { return }
+        var index = EntryIndex()
+        index.reserve(entryCount)
+        for place in dentries.indices.dropFirst() where dentries[place].parent != 0 {
+            index.insert(dentries[place].identifier, UInt32(truncatingIfNeeded: place), node: dentries[place].node)
+        }
+        entryIndex = index
+    }
+
+    func dentry(of entry: Identifier) -> UInt32? { entryIndex?.dentry(of: entry) }
+
+    /// The names of a file.
+    func names(of node: Node) -> [UInt32] {
+        let inode = inodes[node.index]
+        if inode.directory >= 0 { return [directories[Int(inode.directory)].dentry].filter { $0 != 0 } }
+        let index = UInt32(truncatingIfNeeded: node.index)
+        if inode.links == 1, let name = entryIndex?.name(of: index), dentries[Int(name)].node == index { return [name] }
+        return dentries.indices.dropFirst().compactMap { place in
+            dentries[place].parent != 0 && dentries[place].node == index ? UInt32(truncatingIfNeeded: place) : nil
+        }
+    }
+
+    /// Points a dentry at another node.
+    mutating func point(_ index: UInt32, to node: Node) {
+        let dentry = dentries[Int(index)]
+        entryIndex?.remove(dentry.identifier, index, node: dentry.node)
+        updateDentry(index) { $0.node = UInt32(truncatingIfNeeded: node.index) }
+        entryIndex?.insert(dentry.identifier, index, node: UInt32(truncatingIfNeeded: node.index))
+        setDirectoryDentry(of: node, to: index)
+    }
+
+    /// Whether a directory is one that never leaves this device, or is below one.
+    func isLocal(_ directory: Node) -> Bool {
+        var walk = directory
+        for _ in 0...inodes.count where walk != .root {
+            let inode = inodes[walk.index]
+            guard inode.directory >= 0 else { return false }
+            let dentry = directories[Int(inode.directory)].dentry
+            guard dentry != 0 else { return false }
+            if dentries[Int(dentry)].isLocal { return true }
+            walk = Node(index: Int(dentries[Int(dentry)].parent))
+        }
+        return false
+    }
+}
