@@ -119,6 +119,9 @@ public final class Session: @unchecked Sendable {
         return status < 0 ? Errno(rawValue: -status) : nil
     }
 
+    /// A queue of its own has a thread of its own: the global ones can be full of work that waits.
+    private let interrupting = DispatchQueue(label: "coffer.fuse.interrupt")
+
     /// Ends ``run()``, from any thread: threads that are at work finish, those that wait are woken.
     ///
     /// libfuse's own function only sets a flag. The thread in ``run()`` looks at it when a signal interrupts its
@@ -136,7 +139,7 @@ public final class Session: @unchecked Sendable {
             return state.isRunning
         }
         guard isRunning else { return }
-        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(10)) { [self] in interrupt() }
+        interrupting.asyncAfter(deadline: .now() + .milliseconds(10)) { [self] in interrupt() }
     }
 
     /// Called by whoever answers a request, before it waits or works for long: other requests are read meanwhile. On

@@ -52,6 +52,8 @@ public protocol ReplicaTransaction: AnyObject {
     func entry(in parent: Identifier, named name: [UInt8]) throws(SyncError) -> Identifier?
     /// The shown entries in a directory.
     func children(of lineage: Identifier) throws(SyncError) -> [Identifier]
+    /// Removed directories that are shown because something is in them.
+    func removedButShown() throws(SyncError) -> [Identifier]
     /// The entries of a lineage, shown or not.
     func entries(of lineage: Identifier) throws(SyncError) -> [Identifier]
     func lineage(_ lineage: Identifier) throws(SyncError) -> LineageRegister?

@@ -12,8 +12,9 @@ struct Family: Sendable {
     static let four = Family(count: 4)
 
     init(count: Int) {
-        let vault = Identifier.random()
-        let devices = (0..<count).map { _ in Identifier.random() }
+        // The same in each process: the order of devices decides ties.
+        let vault = Identifier(low: 1, high: 1)
+        let devices = (0..<count).map { Identifier(low: 100 + UInt64($0), high: 7) }
         let accountKey = AccountKey(epoch: 1)
         let admin = AdminKey()
         let first = DeviceKeys()

@@ -88,14 +88,8 @@ extension SyncEngine {
         let naming = ConflictNaming(devices: names, date: environment.date())
         let none = VersionVector()
         var merge = Merge(replica, author: own, seen: none, applied: none, top: keys.vault, naming: naming)
-        for change in changes {
-            switch change {
-            case .removal(let removal):
-                if let register = try replica.entry(removal.entry) { try merge.sweep(register.placement.parent) }
-            case .entry(let entry): merge.touched.insert(entry.lineage)
-            default: break
-            }
-        }
+        for case .entry(let entry) in changes { merge.touched.insert(entry.lineage) }
+        try merge.sweepAll()
         try merge.moveCopies()
     }
 

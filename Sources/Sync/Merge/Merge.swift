@@ -53,7 +53,15 @@ struct Merge<Replica: ReplicaTransaction> {
             case .removal(let change): try apply(change)
             }
         }
+        try sweepAll()
         try moveCopies()
+    }
+
+    /// Removed directories go with the last entry in them, wherever that has gone.
+    mutating func sweepAll() throws(SyncError) {
+        for entry in try replica.removedButShown() {
+            if let register = try replica.entry(entry), register.isShown { try hide(register) }
+        }
     }
 
     /// Copies stand beside the entries that they are of, wherever these have gone.
