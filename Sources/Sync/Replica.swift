@@ -93,6 +93,29 @@ public protocol ReplicaTransaction: AnyObject {
         throws(SyncError) -> ContentChange
     /// Notes that a register was changed by this device, so that it is pushed.
     func noteOwn(_ change: OwnChange) throws(SyncError)
+
+    // MARK: What the vault has to say besides changes
+
+    /// Notices that wait for the next own segment (kits that were issued, revocations, rotations); they are the
+    /// engine's from now on.
+    func takeNotices() throws(SyncError) -> [Notice]
+
+    // MARK: Snapshots
+
+    /// Calls `body` with every register of the vault, in the order of ``SnapshotRegister``: those of the top directory and
+    /// of names that never leave the device are left out.
+    func forEachRegister(_ body: (SnapshotRegister) throws(SyncError) -> Void) throws(SyncError)
+    /// Puts a register of a snapshot into a replica that has none yet, without merging. Chunks were given to
+    /// ``addBlob(_:_:)`` before, or are embedded.
+    func restore(_ register: SnapshotRegister) throws(SyncError)
+
+    // MARK: Going on as another device
+
+    /// This database goes on under another device's name, because another one goes on under its own: what it has
+    /// changed and nobody has heard of becomes the new device's, with new stamps.
+    ///
+    /// - Parameter unpublished: registers that are in own segments which never got to the remote.
+    func becomeDevice(_ device: Identifier, reissuing unpublished: [OwnChange]) throws(SyncError)
 }
 
 /// A register that this device has changed itself.

@@ -22,6 +22,7 @@ final class MemoryReplica: Replica {
         var history: [Identifier: [Stamp: [UInt8]]] = [:]
         var own: [OwnChange] = []
         var taken = 0
+        var notices: [Notice] = []
     }
 
     init(device: Identifier, top: Identifier) {

@@ -189,6 +189,43 @@ final class MemoryTransaction: ReplicaTransaction {
 
     func noteOwn(_ change: OwnChange) { store.own.append(change) }
 
+    func takeNotices() -> [Notice] {
+        defer { store.notices = [] }
+        return store.notices
+    }
+
+    // MARK: Snapshots
+
+    func forEachRegister(_ body: (SnapshotRegister) throws(SyncError) -> Void) throws(SyncError) {
+        for (lineage, register) in store.lineages.sorted(by: { $0.key < $1.key }) {
+            let hasName = store.entries.values.contains { $0.placement.lineage == lineage }
+            if hasName { try body(.lineage(register, content: content(of: lineage))) }
+        }
+        func depth(_ register: EntryRegister) -> Int {
+            var (walk, depth) = (register.placement.parent, 0)
+            while let above = entries(of: walk).first, depth < 64 {
+                (walk, depth) = (store.entries[above]?.placement.parent ?? .none, depth + 1)
+            }
+            return depth
+        }
+        let ordered = store.entries.values.map { (depth($0), $0) }
+            .sorted { ($0.0, $0.1.placement.entry) < ($1.0, $1.1.placement.entry) }
+        for (_, register) in ordered { try body(.entry(register)) }
+    }
+
+    func restore(_ register: SnapshotRegister) throws(SyncError) {
+        switch register {
+        case .lineage(let known, let content):
+            let lineage = known.attributes.lineage
+            store.lineages[lineage] = known
+            store.contents[lineage] = content?.column
+            store.replaces[lineage] = content?.replaces
+        case .entry(let register): try put(register)
+        }
+    }
+
+    func becomeDevice(_ device: Identifier, reissuing unpublished: [OwnChange]) throws(SyncError) { throw .cloned }
+
     func hasBlob(_ slot: Int64) -> Bool { true }
     func blob(of slot: Int64) -> [UInt8]? { nil }
     func addBlob(_ slot: Int64, _ bytes: [UInt8]) {}
