@@ -74,7 +74,8 @@ let package = Package(
         .executableTarget(
             name: "coffer",
             dependencies: [
-                "VaultFileSystem", "Fuse", "Vault", "Format", "Sealing", "KitImage", argumentParser, system, logging,
+                "VaultFileSystem", "Fuse", "Vault", "Sync", "Remotes", "Format", "Sealing", "KitImage", argumentParser,
+                system, logging,
             ],
             path: "Sources/coffer", swiftSettings: strict),
 

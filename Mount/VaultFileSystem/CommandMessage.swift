@@ -21,8 +21,8 @@ struct CommandMessage {
     }
 
     static let headSize = 12
-    /// The longest field, in bytes: a password, an e-mail address, a kit's text.
-    static let fieldLimit = Kit.textLimit
+    /// The longest field, in bytes: a password, a kit's text, what a service has to tell.
+    static let fieldLimit = 32768
     /// The longest message, in bytes.
     static let limit = headSize + 2 * fieldLimit
     private static let format: UInt8 = 1
@@ -80,6 +80,8 @@ enum CommandVerb: UInt8 {
     case changePassword = 1
     /// Fields: the master password, the e-mail address. The answer's: the kit's text, the vault's fingerprint.
     case issueKit = 2
+    /// Fields: a secret, which may be empty, and a request of the ``MountService``. The answer's first: the service's.
+    case askService = 3
 }
 
 /// How a request ended; the numbers are part of the format. But for `done`, the answer's first field says more.

@@ -13,13 +13,13 @@ internal import Vault
 final class Commands: Sendable {
     private let vault: Vault
     private let gate: Gate
+    private let service: MountService?
     /// One at a time: each takes as much memory as its key derivation asks for, and changes the same rows. The kernel
     /// lets one write to a file in after the other; this does not rest on it.
     private let turn = Mutex(())
 
-    init(vault: Vault, gate: Gate) {
-        self.vault = vault
-        self.gate = gate
+    init(vault: Vault, gate: Gate, service: MountService? = nil) {
+        (self.vault, self.gate, self.service) = (vault, gate, service)
     }
 
     /// - Returns: the answer, in which there is no secret: a kit is encrypted.
@@ -28,11 +28,13 @@ final class Commands: Sendable {
         guard let message = CommandMessage(request, .request), let verb = CommandVerb(rawValue: message.code)
         else { throw .invalidArgument }
         let (first, second) = (request.extracting(message.first), request.extracting(message.second))
+        if verb == .askService { return try askService(first, second) }
         let password = try Commands.password(first)
         return try turn.withLock { _ throws(Errno) in
             switch verb {
             case .changePassword: try changePassword(password, Commands.password(second))
             case .issueKit: try issueKit(password, second)
+            case .askService: throw .invalidArgument
             }
         }
     }
@@ -67,6 +69,14 @@ final class Commands: Sendable {
         } catch {
             return try Commands.refusal(error)
         }
+    }
+
+    /// A service answers at once: what takes long it does beside, and is asked again.
+    private func askService(_ secret: RawSpan, _ request: RawSpan) throws(Errno) -> [UInt8] {
+        guard let service else { throw .invalidArgument }
+        guard gate.enter() else { throw .socketNotConnected }
+        defer { gate.leave() }
+        return Commands.answer(.done, service.answer(secret, request))
     }
 
     /// Runs what needs the open vault, unless it is being locked.

@@ -44,6 +44,21 @@ extension MountTable.Mount {
         return IssuedKit(text: answer.first, fingerprint: String(decoding: answer.second, as: UTF8.self))
     }
 
+    /// Asks the ``MountService``.
+    ///
+    /// - Parameters:
+    ///   - secret: what must not stand in the request; may be empty.
+    ///   - request: at most 32 KiB.
+    public func askService(
+        _ request: [UInt8], secret: borrowing SecretBytes
+    ) throws(CommandError) -> [UInt8] {
+        let message = secret.withBytes { secret in
+            unsafe CommandMessage.encode(
+                .request, code: CommandVerb.askService.rawValue, secret, request.span.bytes)
+        }
+        return try perform(message).first
+    }
+
     /// - Returns: the fields of the answer.
     private func perform(
         _ request: borrowing PlainBuffer

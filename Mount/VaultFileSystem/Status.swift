@@ -19,6 +19,8 @@ public struct VaultStatus: Codable, Sendable {
     /// Of the process that serves the mount.
     public var residentBytes: UInt64?
     public var damage: [String]?
+    /// nil where the mount does not synchronise.
+    public var synchronisation: SyncOverview?
 
     public init(path: String, isMounted: Bool) {
         self.path = path
@@ -38,4 +40,41 @@ public struct VerifyOutcome: Codable, Sendable {
         contentBytes = report.contentBytes
         damage = report.damage.map { ($0.path.map { "\($0): " } ?? "") + $0.what }
     }
+}
+
+/// What `coffer status` tells of synchronisation. It comes from whoever runs it: this module knows nothing of it.
+public struct SyncOverview: Codable, Sendable {
+    /// The remote's address; nil where none is set.
+    public var remote: String?
+    /// The last run that ended well, in ISO 8601.
+    public var lastSync: String?
+    public var isRunning = false
+    /// Changes wait to be pushed, or are being pushed.
+    public var hasUnpushedChanges = false
+    /// Why the last run did not end well; automatic synchronisation goes on where it is only unreachable.
+    public var trouble: String?
+    /// Synchronisation has stopped until somebody decides: one sentence each.
+    public var alarms: [String] = []
+    /// Entries that two devices have changed differently.
+    public var conflicts: [String] = []
+    public var devices: [Device] = []
+
+    /// One device of the vault.
+    public struct Device: Codable, Sendable {
+        public var name: String
+        public var id: String
+        public var isThisOne: Bool
+        public var isRevoked: Bool
+        /// When something new of it came here last, in ISO 8601; nil for this device and where nothing did.
+        public var lastSeen: String?
+        /// It has not said yet that it has read all that this device has.
+        public var isBehind: Bool
+
+        public init(name: String, id: String, isThisOne: Bool, isRevoked: Bool, lastSeen: String?, isBehind: Bool) {
+            (self.name, self.id, self.isThisOne, self.isRevoked) = (name, id, isThisOne, isRevoked)
+            (self.lastSeen, self.isBehind) = (lastSeen, isBehind)
+        }
+    }
+
+    public init() {}
 }

@@ -19,6 +19,8 @@ public struct MountOptions: Sendable {
     public var followsSession = true
     /// More options for mount(8), such as `allow_other` or `exec`.
     public var extra: [String] = []
+    /// What runs beside the mount.
+    public var service: MountService?
 
     public init(directory: FilePath) {
         self.directory = directory
@@ -27,7 +29,7 @@ public struct MountOptions: Sendable {
 
 /// A mounted vault, from ready to locked.
 ///
-/// **Locking** does, in this order: the kernel writes back mapped pages; no operation is let in any more and
+/// **Locking** does, in this order: the service beside the mount stops; the kernel writes back mapped pages; no operation is let in any more and
 /// those inside finish; open files are committed; the kernel forgets every page, attribute and name; the
 /// vault is closed; the mount goes. A lock flag alone would leave what is cached readable through open
 /// descriptors (measured).
@@ -99,7 +101,7 @@ public final class VaultMount: Sendable {
     /// Mounts, calls `onReady`, and serves until the vault is locked or unmounted. Everything is committed
     /// and wiped when it returns.
     public func run(onReady: () -> Void) throws(MountError) {
-        let commands = Commands(vault: vault, gate: fileSystem.gate)
+        let commands = Commands(vault: vault, gate: fileSystem.gate, service: options.service)
         fileSystem.controls.connect(
             Controls.Actions(
                 status: { [weak self] in self?.status() ?? [] }, verify: { [weak self] in self?.verify() ?? [] },
@@ -119,6 +121,7 @@ public final class VaultMount: Sendable {
             idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lock() })
         let memory = ProcessMemory()
         onReady()
+        options.service?.start()
         session.run()
         triggers.stop()
         memory.stop()
@@ -160,6 +163,7 @@ public final class VaultMount: Sendable {
     }
 
     private func secure() {
+        options.service?.stop()
         // What programs wrote into mappings comes as writes: before the gate closes.
         for node in vault.openNodes() { session.invalidate(NodeID(node.rawValue)) }
         fileSystem.gate.close()
@@ -187,6 +191,7 @@ public final class VaultMount: Sendable {
         status.unlockMilliseconds = vault.unlockMilliseconds
         status.residentBytes = VaultMount.residentBytes()
         status.damage = vault.damage.map { ($0.path.map { "\($0): " } ?? "") + $0.what }
+        status.synchronisation = options.service?.report()
         return VaultMount.json(status)
     }
 

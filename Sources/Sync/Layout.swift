@@ -10,6 +10,7 @@ internal import Sealing
 ///     v1/snap/<device>.<sequence>/<index>.<hash>
 ///     v1/blob/<xx>/<name>.<hash>
 enum Layout {
+    static let top = path()
     static let vault = path("vault")
     static let logs = path("log")
     static let heads = path("head")

@@ -91,6 +91,12 @@ public final class Vault: Sendable {
     /// once.
     public func beforeWaiting(_ action: @escaping @Sendable () -> Void) { willWait.set(action) }
 
+    /// Calls `action` with each operation that other devices are to hear of, on its thread and under the committer's
+    /// lock: it neither waits nor asks the vault anything.
+    public func onChange(_ action: @escaping @Sendable () -> Void) {
+        committer.withLock { $0.didChange = action }
+    }
+
     /// Commits what is open, makes it durable, moves the log into the file and lets go of it. The
     /// second call does nothing.
     public func close() throws(VaultError) {

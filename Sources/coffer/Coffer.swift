@@ -17,12 +17,19 @@ struct Coffer: ParsableCommand {
               cat ~/coffer/mail/gmail
               coffer lock
 
-            Exit codes: \(VerbHelp.list(ExitCode.inUse)).
+            Share it with your other devices:
+
+              coffer remote set https://ann@cloud.example.org/dav/coffer/
+              coffer sync
+              coffer kit --png kit.png
+              coffer join --kit kit.png        (on the other one)
+
+            Exit codes: \(VerbHelp.list(ExitCode.allCases)).
             """,
         version: "0.1.0",
         subcommands: [
             Init.self, Mount.self, Lock.self, Status.self, List.self, Show.self, Verify.self, Passwd.self,
-            KitCommand.self,
+            KitCommand.self, RemoteCommand.self, SyncCommand.self, Devices.self, Rotate.self,
         ])
 
     static func main() {

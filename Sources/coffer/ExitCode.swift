@@ -4,7 +4,7 @@ internal import VaultFileSystem
 
 /// How a verb ends. The numbers are a promise to scripts: they never change their meaning, and the
 /// table in the manual is checked against this one by a test.
-enum ExitCode: Int32, CaseIterable {
+enum ExitCode: Int32, CaseIterable, Codable {
     case done = 0
     case otherError = 1
     case mountPointUnusable = 10
@@ -25,7 +25,7 @@ enum ExitCode: Int32, CaseIterable {
 
 /// Why a verb did not do what it was asked: one sentence of what happened and what it means, one of
 /// what to do.
-struct Failure: Error {
+struct Failure: Error, Codable, Sendable {
     var code: ExitCode
     var message: String
     var hint: String?

@@ -40,6 +40,8 @@ struct Init: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Passes for deriving the key at unlock (3 to 10).", valueName: "N"))
     var kdfPasses: UInt32?
 
+    @OptionGroup var device: DeviceOptions
+
     @Flag(name: .long, help: "Take a password that is easily guessed.")
     var allowWeakPassword = false
 
@@ -64,6 +66,7 @@ struct Init: ParsableCommand {
             throw Failure(error, vault: path)
         }
         defer { try? made.close() }
+        try device.keep(in: made)
         if let kit {
             try KitWriter.write(
                 made, password: secret, email: email ?? "", to: kit, parameters: KDFOptions.kit(parameters))
@@ -83,6 +86,28 @@ struct Init: ParsableCommand {
         Console.result("Vault \(made.identifier.hexadecimal) at \(made.path)")
         Console.result("Fingerprint: \(words)")
         Console.say("Mount it with: coffer mount DIR")
+    }
+}
+
+/// What people call this device; for `init` and `join`.
+struct DeviceOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp("What this device is called; the machine's name by default.", valueName: "name"))
+    var deviceName: String?
+
+    func validate() throws {
+        if let deviceName, SyncSettings.cleaned(deviceName) == nil {
+            throw ValidationError("--device-name takes 1 to 40 bytes without slashes and control characters.")
+        }
+    }
+
+    func keep(in vault: Vault, remote: RemoteSettings? = nil) throws {
+        var settings = SyncSettings(deviceName: deviceName)
+        settings.remote = remote
+        do throws(VaultError) { try vault.setSyncSettings(settings.encoded) } catch {
+            throw Failure(error, vault: vault.path)
+        }
     }
 }
 

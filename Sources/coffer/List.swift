@@ -66,7 +66,7 @@ struct List: ParsableCommand {
     }
 
     /// Control characters in names must not reach the terminal.
-    private static func printable(_ name: String) -> String {
+    static func printable(_ name: String) -> String {
         String(String.UnicodeScalarView(name.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
     }
 }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import Glibc
 internal import Sealing
+internal import Sync
 internal import SystemPackage
 internal import Vault
 internal import VaultFileSystem
@@ -13,6 +14,9 @@ struct Mount: ParsableCommand {
             """
             Returns when the folder is usable; a process in the background serves it until `coffer lock` or \
             `fusermount3 -u`. The folder must exist, be empty and be yours.
+
+            Where a remote is set, the vault synchronises by itself while it is mounted: two seconds after the last \
+            change, and with each look at the remote. A folder on this machine is looked at each second.
             """,
             examples: ["coffer mount --idle 10m ~/coffer"],
             codes: [.mountPointUnusable] + .opening))
@@ -38,6 +42,14 @@ struct Mount: ParsableCommand {
     @Flag(name: .long, help: "Keep nothing in the kernel's page cache.")
     var noCache = false
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Look at the remote this often; 30s by default.", valueName: "time"))
+    var poll: String?
+
+    @Flag(name: .long, help: "Do not synchronise by itself; `coffer sync` still does.")
+    var noSync = false
+
     @Option(name: .customShort("o"), help: ArgumentHelp("Mount options, as for mount(8).", valueName: "opt"))
     var options: [String] = []
 
@@ -47,6 +59,7 @@ struct Mount: ParsableCommand {
 
     func run() throws {
         let target = Directories.resolvedMountPoint(directory)
+        let timing = try syncTiming()
         let mountOptions = try parsedOptions(target)
         try vault.requireFile()
         do throws(MountError) {
@@ -54,7 +67,7 @@ struct Mount: ParsableCommand {
         } catch {
             throw Failure(error, vault: vault.path)
         }
-        if foreground { return try serve(mountOptions) }
+        if foreground { return try serve(mountOptions, timing) }
         let line = try password.readLine(prompt: "Master password: ")
         try Background.start(line)
     }
@@ -76,9 +89,23 @@ struct Mount: ParsableCommand {
         return result
     }
 
-    private func serve(_ options: MountOptions) throws {
+    /// nil where nothing is to happen by itself.
+    private func syncTiming() throws -> SyncPlan.Timing? {
+        var timing = SyncPlan.Timing()
+        if let poll {
+            guard let duration = Duration(idle: poll) else {
+                throw ValidationError("--poll takes a time such as 5s, 30s or 5m.")
+            }
+            timing.poll = duration
+        }
+        return noSync ? nil : timing
+    }
+
+    private func serve(_ options: MountOptions, _ timing: SyncPlan.Timing?) throws {
         ProcessMemory.limitArenas()
         let opened = try unlock(options)
+        var options = options
+        if !opened.isReadOnly { options.service = SyncHost(opened, timing: timing).service }
         for damage in opened.damage { Console.say("Damaged: \(damage.path ?? "the vault"): \(damage.what)") }
         do throws(MountError) {
             let mount = try VaultMount(vault: opened, options: options)

@@ -6,7 +6,7 @@ internal import VaultFileSystem
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Say what state the vault is in: file, mount, entries.",
+        abstract: "Say what state the vault is in: file, mount, entries, devices, remote, conflicts.",
         discussion: VerbHelp.text(
             "Asks for no password: what only the key can tell is told while the vault is mounted.",
             examples: ["coffer status --json"],
@@ -44,5 +44,19 @@ struct Status: ParsableCommand {
         if let entries = status.entries { Console.result("Entries:  \(entries), \(status.trash ?? 0) in the trash") }
         if let bytes = status.fileBytes { Console.result("Size:     \(bytes / 1024) KiB") }
         for line in status.damage ?? [] { Console.result("Damaged:  \(line)") }
+        if let synchronisation = status.synchronisation { report(synchronisation) }
+    }
+
+    private func report(_ status: SyncOverview) {
+        guard let remote = status.remote else { return Console.result("Remote:   none") }
+        Console.result("Remote:   \(remote)")
+        let waiting = status.isRunning ? ", running now" : status.hasUnpushedChanges ? ", changes wait" : ""
+        Console.result("Sync:     \(status.lastSync.map { "last at \($0)" } ?? "not yet")\(waiting)")
+        for device in status.devices {
+            Console.result("Device:   \(List.printable(device.name)), \(device.state)")
+        }
+        for path in status.conflicts { Console.result("Conflict: \(List.printable(path))") }
+        if let trouble = status.trouble { Console.result("Trouble:  \(List.printable(trouble))") }
+        for alarm in status.alarms { Console.result("Alarm:    \(List.printable(alarm))") }
     }
 }

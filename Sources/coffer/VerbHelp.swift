@@ -21,9 +21,6 @@ enum VerbHelp {
 }
 
 extension ExitCode {
-    /// The codes that a verb can end with now.
-    static let inUse = allCases.filter { !(30...34).contains($0.rawValue) }
-
     var meaning: String {
         switch self {
         case .done: "done"

@@ -5,6 +5,7 @@ internal import SystemPackage
 extension Committer {
     func appendOperations() throws(Errno) {
         guard !operations.isEmpty else { return }
+        didChange?()
         var rest = operations[...]
         while !rest.isEmpty {
             root.lastOperation += 1

@@ -28,6 +28,8 @@ final class Committer {
     var scan: OwnScan?
     /// Set while nothing may be written: opened read-only, or being locked.
     var refusal: Errno?
+    /// ``Vault/onChange(_:)``
+    var didChange: (@Sendable () -> Void)?
 
     let applier: Applier
     let journal: Journal

@@ -1,95 +1,17 @@
 import Foundation
 import Remotes
 import Sync
-import Synchronization
 import TestSupport
 
-/// What a remote can stand on; each of them really runs.
-enum Kind: String, CaseIterable, Sendable {
-    case directory, apache, nginx, rclone, wsgidav
+typealias Kind = RemoteKind
+typealias Place = RemotePlace
 
-    static let servers = allCases.filter { $0 != .directory }
-
-    /// Tests that run at the same time share a server, in folders of their own; not rclone's, which remembers what it
-    /// has seen of the folder above.
-    private static let running = Mutex<[Kind: Weak]>([:])
-
-    private struct Weak: Sendable {
-        weak var server: Server?
-    }
-
-    func server() throws -> Server {
-        if self == .rclone { return try start() }
-        return try Self.running.withLock { running in
-            if let server = running[self]?.server { return server }
-            let server = try start()
-            running[self] = Weak(server: server)
-            return server
-        }
-    }
-
-    private func start() throws -> Server {
-        switch self {
-        case .directory: throw TestFailure("a directory has no server")
-        case .apache: try Server(Apache().recipe)
-        case .nginx: try Server(Server.nginx)
-        case .rclone: try Server(Server.rclone)
-        case .wsgidav: try Server(Server.wsgidav)
-        }
-    }
-}
-
-/// An empty remote of its own for one test, whose folder the test may look into and write in.
-final class Place: Sendable {
-    let kind: Kind
-    /// The remote's folder on this machine's disk.
-    let folder: String
-    /// Where a server has it; nil for a directory.
-    let address: String?
-    let server: Server?
-    private let home: TemporaryHome?
-
-    init(_ kind: Kind) throws {
-        self.kind = kind
-        let name = "remote-\(UUID().uuidString.prefix(8).lowercased())"
-        if kind == .directory {
-            let home = try TemporaryHome()
-            (self.home, server, address) = (home, nil, nil)
-            folder = home.file(name)
-        } else {
-            let server = try kind.server()
-            (home, self.server, address) = (nil, server, "http://127.0.0.1:\(server.port)/\(name)/")
-            folder = "\(server.folder)/\(name)"
-        }
-        try makeFolder(folder)
-    }
-
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
-
+extension RemotePlace {
     /// A remote as a new process would open it.
     func remote(_ options: WebDAVOptions = .quick) throws -> any Remote {
         guard let address else { return Placed(remote: DirectoryRemote(path: folder), place: self) }
         return Placed(remote: try WebDAVRemote(WebAddress(address), options: options), place: self)
     }
-
-    /// Puts a file where a server or another machine would.
-    func plant(_ bytes: [UInt8], at path: String) throws {
-        let full = "\(folder)/\(path)"
-        try makeFolder(String(full.prefix(upTo: full.lastIndex(of: "/") ?? full.endIndex)))
-        try Posix.write(bytes, to: full)
-        try FileManager.default.setAttributes([.posixPermissions: 0o666], ofItemAtPath: full)
-    }
-
-    func makeFolder(_ path: String) throws {
-        guard !FileManager.default.fileExists(atPath: path) else { return }
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        // Whoever the server runs as may write in it.
-        try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: path)
-    }
-
-    func bytes(at path: String) throws -> [UInt8] { try Posix.read("\(folder)/\(path)") }
-
-    func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: "\(folder)/\(path)") }
 }
 
 /// A remote that keeps its place, whose folder and server go with the last of those who use it.

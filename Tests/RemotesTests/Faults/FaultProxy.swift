@@ -41,7 +41,7 @@ final class FaultProxy: Sendable {
 
         init(port: Int, seed: UInt64, percent: Int) { (self.port, self.seed, self.percent) = (port, seed, percent) }
 
-        func serve(_ connection: Connection) {
+        func serve(_ connection: SocketConnection) {
             guard let asked = Asked(from: connection) else { return }
             let fault = fault(for: asked)
             if let fault { state.withLock { _ = $0.happened.insert(fault) } }
@@ -62,7 +62,7 @@ final class FaultProxy: Sendable {
             return Fault.allCases[Int(random.next() % UInt64(Fault.allCases.count))]
         }
 
-        private func answer(_ connection: Connection, _ asked: Asked, _ fault: Fault?) {
+        private func answer(_ connection: SocketConnection, _ asked: Asked, _ fault: Fault?) {
             if let status = fault?.status {
                 _ = connection.send("HTTP/1.1 \(status)Content-Length: 0\r\nConnection: close\r\n\r\n")
                 return

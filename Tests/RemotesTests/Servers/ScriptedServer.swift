@@ -19,7 +19,7 @@ struct Asked: Sendable {
     }
 
     /// The next request of a connection; nil at its end.
-    init?(from connection: Connection) {
+    init?(from connection: SocketConnection) {
         var bytes: [UInt8] = []
         let end = Array("\r\n\r\n".utf8)
         var cut = 0
@@ -73,7 +73,7 @@ final class ScriptedServer: Sendable {
 
     var address: String { "http://127.0.0.1:\(socket.port)/dav/" }
 
-    private static func serve(_ connection: Connection, _ script: (Asked) -> Answer?) {
+    private static func serve(_ connection: SocketConnection, _ script: (Asked) -> Answer?) {
         while let asked = Asked(from: connection) {
             switch script(asked) ?? .bytes(multistatus([asked.target])) {
             case .bytes(let text): if !connection.send(text) { return }

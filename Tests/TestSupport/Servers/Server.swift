@@ -1,26 +1,29 @@
 import Foundation
 import Synchronization
-import TestSupport
 
 /// A real WebDAV server on a loopback port, over a folder that tests look into. It ends with its last user.
-final class Server: Sendable {
-    let home: TemporaryHome
+public final class Server: Sendable {
+    /// Its own home.
+    public let home: TemporaryHome
     /// What it serves, as the address `http://127.0.0.1:PORT/`.
-    let folder: String
-    let port: Int
+    public let folder: String
+    /// Of loopback.
+    public let port: Int
     private let child: ChildProcess
 
     /// How a kind of server is started and how one sees that it listens.
-    struct Recipe: Sendable {
-        let command: Command
+    public struct Recipe: Sendable {
+        /// The server's program.
+        public let command: Command
         /// A file of the home that appears, or that comes to hold `text`.
-        let sign: String
-        var text = ""
+        public let sign: String
+        /// See `sign`.
+        public var text = ""
     }
 
     /// Starts a server. Between the choice of a free port and its use somebody else may take it: then another one is
     /// tried.
-    init(_ recipe: (TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe) throws {
+    public init(_ recipe: (TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe) throws {
         var failure: any Error = TestFailure("no port")
         for _ in 0..<5 {
             let home = try TemporaryHome()
@@ -42,7 +45,7 @@ final class Server: Sendable {
     deinit { child.kill() }
 
     /// What the server logged; for the message of a failed test.
-    var log: String { (try? String(contentsOfFile: home.file("log"), encoding: .utf8)) ?? "" }
+    public var log: String { (try? String(contentsOfFile: home.file("log"), encoding: .utf8)) ?? "" }
 
     private static func start(_ recipe: Recipe, _ home: TemporaryHome) throws -> ChildProcess {
         let command = recipe.command

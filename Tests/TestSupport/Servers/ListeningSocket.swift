@@ -1,12 +1,13 @@
 import Foundation
-import TestSupport
 
 /// A TCP socket that listens on a free port of 127.0.0.1.
-final class ListeningSocket: Sendable {
+public final class ListeningSocket: Sendable {
     let number: Int32
-    let port: Int
+    /// The port.
+    public let port: Int
 
-    init() throws {
+    /// Begins to listen.
+    public init() throws {
         let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw SystemFailure("socket") }
         self.number = number
@@ -25,13 +26,13 @@ final class ListeningSocket: Sendable {
     deinit { close(number) }
 
     /// The next connection; nil once ``stop()`` was called.
-    func accept() -> Connection? {
+    public func accept() -> SocketConnection? {
         let connection = Glibc.accept(number, nil, nil)
-        return connection < 0 ? nil : Connection(connection)
+        return connection < 0 ? nil : SocketConnection(connection)
     }
 
     /// Ends the waiting of ``accept()``.
-    func stop() { shutdown(number, Int32(SHUT_RDWR)) }
+    public func stop() { shutdown(number, Int32(SHUT_RDWR)) }
 
     private static func loopback(port: Int) -> sockaddr_in {
         var address = sockaddr_in()
@@ -42,10 +43,10 @@ final class ListeningSocket: Sendable {
     }
 
     /// A connection to a port of loopback.
-    static func connect(port: Int) throws -> Connection {
+    public static func connect(port: Int) throws -> SocketConnection {
         let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw SystemFailure("socket") }
-        let connection = Connection(number)
+        let connection = SocketConnection(number)
         var address = loopback(port: port)
         let result = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -58,7 +59,7 @@ final class ListeningSocket: Sendable {
 }
 
 /// A connected socket that closes itself.
-final class Connection: Sendable {
+public final class SocketConnection: Sendable {
     let number: Int32
 
     init(_ number: Int32) { self.number = number }
@@ -66,7 +67,7 @@ final class Connection: Sendable {
     deinit { close(number) }
 
     /// Sends all of it; false when the other side is gone.
-    func send(_ bytes: [UInt8]) -> Bool {
+    public func send(_ bytes: [UInt8]) -> Bool {
         var done = 0
         while done < bytes.count {
             let count = unsafe bytes.withUnsafeBytes {
@@ -79,17 +80,18 @@ final class Connection: Sendable {
         return true
     }
 
-    func send(_ text: String) -> Bool { send(Array(text.utf8)) }
+    /// Sends all of it; false when the other side is gone.
+    public func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
     /// What comes next; empty at the end.
-    func receive() -> [UInt8] {
+    public func receive() -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 65536)
         let count = unsafe recv(number, &buffer, buffer.count, 0)
         return Array(buffer.prefix(max(0, count)))
     }
 
     /// Everything to the end.
-    func receiveAll() -> [UInt8] {
+    public func receiveAll() -> [UInt8] {
         var all: [UInt8] = []
         while true {
             let part = receive()
@@ -99,8 +101,8 @@ final class Connection: Sendable {
     }
 
     /// The other side reads the end of what it gets.
-    func endSending() { shutdown(number, Int32(SHUT_WR)) }
+    public func endSending() { shutdown(number, Int32(SHUT_WR)) }
 
     /// Ends the connection for both sides and for whoever waits for it here.
-    func end() { shutdown(number, Int32(SHUT_RDWR)) }
+    public func end() { shutdown(number, Int32(SHUT_RDWR)) }
 }

@@ -1,25 +1,32 @@
 import Foundation
-import TestSupport
 
 /// Apache with mod_dav, and with what the tests of credentials and of TLS ask of it.
-struct Apache: Sendable {
-    enum Authentication: Sendable {
+public struct Apache: Sendable {
+    /// Whom it lets in.
+    public enum Authentication: Sendable {
         case none
         case basic(user: String, password: String)
         case digest(user: String, password: String)
         case bearer(token: String)
     }
 
-    var authentication = Authentication.none
+    public var authentication = Authentication.none
     /// Files of the server's certificate and key, and of the authority whose client certificates it wants.
-    var tls: (certificate: String, key: String, clients: String?)?
+    public var tls: (certificate: String, key: String, clients: String?)?
+
+    public init(
+        authentication: Authentication = .none, tls: (certificate: String, key: String, clients: String?)? = nil
+    ) {
+        (self.authentication, self.tls) = (authentication, tls)
+    }
 
     private static let modules = [
         "mpm_event", "authz_core", "authn_core", "authn_file", "auth_basic", "auth_digest", "authz_user", "dav",
         "dav_fs", "ssl", "http2",
     ]
 
-    func recipe(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Server.Recipe {
+    /// How it is started on a folder.
+    public func recipe(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Server.Recipe {
         let modules = Self.modules.map { "LoadModule \($0)_module /usr/lib/apache2/modules/mod_\($0).so" }
         let locks = try home.directory("locks")
         try FileManager.default.setAttributes([.posixPermissions: 0o777], ofItemAtPath: locks)

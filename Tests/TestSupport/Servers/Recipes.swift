@@ -1,9 +1,8 @@
 import Foundation
-import TestSupport
 
 extension Server {
     /// nginx with its own dav module for PUT, DELETE and MKCOL, and dav-ext for PROPFIND.
-    static func nginx(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe {
+    public static func nginx(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe {
         let module = "/usr/lib/nginx/modules/ngx_http_dav_ext_module.so"
         let configuration = """
             load_module \(module);
@@ -34,7 +33,7 @@ extension Server {
     }
 
     /// `rclone serve webdav`: the WebDAV of Go's x/net, which knows no If-None-Match.
-    static func rclone(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe {
+    public static func rclone(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe {
         let configuration = try home.write("", to: "rclone.conf")
         let arguments = [
             "serve", "webdav", folder, "--addr", "127.0.0.1:\(port)", "--config", configuration,
@@ -44,7 +43,7 @@ extension Server {
     }
 
     /// WsgiDAV, from PyPI: it keeps what it got of a broken upload.
-    static func wsgidav(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe {
+    public static func wsgidav(_ home: TemporaryHome, _ folder: String, _ port: Int) throws -> Recipe {
         let environment = ProcessInfo.processInfo.environment
         let cache = environment["XDG_CACHE_HOME"] ?? "\(environment["HOME"] ?? "/root")/.cache"
         let python = "\(cache)/coffer-tests/wsgidav/bin/python3"

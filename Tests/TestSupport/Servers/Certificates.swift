@@ -1,12 +1,14 @@
 import Foundation
-import TestSupport
 
 /// An authority made for one test, with what it signed.
-final class Certificates: Sendable {
-    let home: TemporaryHome
-    var authority: String { home.file("authority.pem") }
+public final class Certificates: Sendable {
+    /// Where its files are.
+    public let home: TemporaryHome
+    /// The authority's certificate.
+    public var authority: String { home.file("authority.pem") }
 
-    init() throws {
+    /// Makes an authority.
+    public init() throws {
         home = try TemporaryHome()
         if getuid() == 0 {
             // Apache, as nobody, reads them.
@@ -26,7 +28,7 @@ final class Certificates: Sendable {
     /// - Parameters:
     ///   - names: as in subjectAltName, such as `DNS:localhost`.
     ///   - days: how long it holds; 0 is over already.
-    func sign(_ file: String, names: String, days: Int = 2) throws -> (certificate: String, key: String) {
+    public func sign(_ file: String, names: String, days: Int = 2) throws -> (certificate: String, key: String) {
         let (certificate, key) = (home.file("\(file).pem"), home.file("\(file).key"))
         try openssl([
             "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",

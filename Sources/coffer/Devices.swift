@@ -1,0 +1,68 @@
+internal import ArgumentParser
+internal import VaultFileSystem
+
+struct Devices: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List the devices of the vault, and revoke them.",
+        discussion: VerbHelp.text(
+            """
+            A device is behind as long as it has not said that it has read all that this one has.
+            """,
+            examples: ["coffer devices", "coffer devices revoke phone"],
+            codes: .opening),
+        subcommands: [Revoke.self])
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var password: PasswordOptions
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let devices = try vault.synchronise(.devices, password).devices ?? []
+        if json { return Console.json(devices) }
+        let width = devices.map(\.name.count).max() ?? 0
+        for device in devices {
+            let name = device.name.padding(toLength: max(width, 1), withPad: " ", startingAt: 0)
+            Console.result("\(List.printable(name))  \(device.id)  \(device.state)")
+        }
+    }
+
+    struct Revoke: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shut a device out.",
+            discussion: VerbHelp.text(
+                """
+                Makes a new account key, which the other devices get and the revoked one does not: it reads nothing \
+                that is written from now on, and what it writes is refused. It keeps what it has: change the secrets \
+                that were on it. Kits that were issued before open nothing new; issue one with `coffer kit`.
+
+                To change the master password alone revokes nothing.
+                """,
+                examples: ["coffer devices revoke phone"],
+                codes: .opening + [
+                    .remoteUnreachable, .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked,
+                ]))
+
+        @OptionGroup var vault: VaultOptions
+        @OptionGroup var password: PasswordOptions
+
+        @Argument(help: "The device's name, or enough of its id.")
+        var name: String
+
+        func run() throws {
+            let outcome = try vault.synchronise(.revoke(name), password, secret: .masterPassword)
+            for note in outcome.notes { Console.say(note) }
+        }
+    }
+}
+
+extension SyncOverview.Device {
+    /// In words.
+    var state: String {
+        if isRevoked { return "revoked" }
+        if isThisOne { return "this device" }
+        let seen = lastSeen.map { "last seen \($0)" } ?? "never seen"
+        return isBehind ? "\(seen), behind" : seen
+    }
+}

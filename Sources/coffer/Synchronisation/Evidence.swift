@@ -1,0 +1,131 @@
+internal import Foundation
+internal import Glibc
+internal import Synchronization
+internal import SystemPackage
+internal import Vault
+
+/// What shows that a remote lied, kept outside of it and of the vault: a folder for each alarm, with ciphertext and names
+/// of objects only.
+final class EvidenceFolder: Sendable {
+    private let top: FilePath
+    /// The folder of the run under way, once there is something to keep.
+    private let folder = Mutex<FilePath?>(nil)
+
+    init(of vault: Vault) {
+        top = Directories.state.appending("coffer").appending("evidence").appending(vault.identifier.hexadecimal)
+    }
+
+    /// Keeps an object. The same one is met at each run while an alarm lasts, and is kept once.
+    func keep(_ bytes: [UInt8], as name: String) {
+        let safe = name.replacingOccurrences(of: "/", with: "_")
+        guard !safe.hasPrefix("."), !isKept(safe, bytes) else { return }
+        folder.withLock { folder in
+            if folder == nil { folder = made() }
+            if let folder { EvidenceFolder.write(bytes, to: folder.appending(safe)) }
+        }
+    }
+
+    /// Notes what a run has found, and begins anew for the next one.
+    ///
+    /// - Returns: the latest folder; nil where nothing was ever kept.
+    func finish(_ text: String) -> String? {
+        let made = folder.withLock { folder in
+            defer { folder = nil }
+            return folder
+        }
+        if let made { EvidenceFolder.write(Array((text + "\n").utf8), to: made.appending("alarm.txt")) }
+        return (made ?? last).map { $0.string }
+    }
+
+    private var last: FilePath? {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: top.string)) ?? []
+        return names.max().map { top.appending($0) }
+    }
+
+    private func isKept(_ name: String, _ bytes: [UInt8]) -> Bool {
+        guard let file = (folder.withLock { $0 } ?? last)?.appending(name) else { return false }
+        return FileManager.default.contents(atPath: file.string).map { Array($0) } == bytes
+    }
+
+    private func made() -> FilePath? {
+        let folder = top.appending(EvidenceFolder.stamp())
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            return folder
+        } catch {
+            return nil
+        }
+    }
+
+    private static func write(_ bytes: [UInt8], to file: FilePath) {
+        guard
+            let descriptor = try? FileDescriptor.open(
+                file, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: .ownerReadWrite)
+        else { return }
+        _ = try? descriptor.closeAfter { try descriptor.writeAll(bytes) }
+    }
+
+    /// `2026-11-23T10-20-30.123`, in UTC: sorts by time.
+    private static func stamp() -> String {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_REALTIME, &now)
+        let text = Moment.iso8601(now.tv_sec).replacingOccurrences(of: ":", with: "-").dropLast()
+        let fraction = String(now.tv_nsec / 1_000_000)
+        return "\(text).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
+    }
+}
+
+/// Moments as people and scripts read them.
+enum Moment {
+    /// `2026-11-23T10:20:30Z`
+    static func iso8601(_ seconds: Int) -> String {
+        Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(.iso8601)
+    }
+
+    /// Today here, as `2026-11-23`.
+    static func today() -> String {
+        var (now, parts) = (time(nil), tm())
+        unsafe localtime_r(&now, &parts)
+        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+    }
+}
+
+/// When the vault was last synchronised: the time of an empty file beside its counter, so that a later process knows.
+enum LastSync {
+    private static func path(_ vault: Vault) -> FilePath {
+        Directories.state.appending("coffer").appending("\(vault.identifier.hexadecimal).synced")
+    }
+
+    static func note(_ vault: Vault) {
+        let opened = try? FileDescriptor.open(
+            path(vault), .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
+        guard let opened else { return }
+        unsafe futimens(opened.rawValue, nil)
+        try? opened.close()
+    }
+
+    static func moment(_ vault: Vault) -> String? {
+        var status = stat()
+        guard unsafe stat(path(vault).string, &status) == 0 else { return nil }
+        return Moment.iso8601(status.st_mtim.tv_sec)
+    }
+}
+
+/// Tells cheaply whether anything can be new in a folder that is a remote: each push replaces a hint, which changes the
+/// time of the hints' folder.
+struct HintWatch: Sendable {
+    private var last: [Int] = []
+
+    /// Whether the folder looks another way than at the last call.
+    mutating func hasChanged(_ folder: String) -> Bool {
+        let seen = ["\(folder)/v1/head", "\(folder)/v1/log"].flatMap { path in
+            var status = stat()
+            guard unsafe stat(path, &status) == 0 else { return [0, 0, 0] }
+            return [Int(status.st_ino), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+        }
+        defer { last = seen }
+        return seen != last
+    }
+}

@@ -1,0 +1,72 @@
+internal import Glibc
+internal import Remotes
+internal import Sealing
+internal import Sync
+internal import VaultFileSystem
+
+extension RemoteSettings {
+    /// The remote that the settings lead to. Nothing is asked of it yet.
+    ///
+    /// - Parameter creates: makes the folder or collection itself, where it is missing.
+    func open(creates: Bool = false) throws(Failure) -> any Remote {
+        switch try address {
+        case .directory(let path):
+            return DirectoryRemote(path: path, createsFolder: creates)
+        case .web(let address):
+            do throws(RemoteError) {
+                return try WebDAVRemote(address, credential: credential, options: options(creates))
+            } catch {
+                throw Failure(error)
+            }
+        }
+    }
+
+    var address: RemoteAddress {
+        get throws(Failure) {
+            do throws(RemoteAddressError) { return try RemoteAddress(url) } catch { throw Failure(error) }
+        }
+    }
+
+    private func options(_ creates: Bool) -> WebDAVOptions {
+        var options = WebDAVOptions()
+        options.createsFolder = creates
+        options.allowsInsecureHTTP = allowsInsecureHTTP
+        options.certificateAuthorities = certificateAuthorities
+        if let clientCertificate {
+            options.clientCertificate = ClientCertificate(
+                certificate: clientCertificate, key: clientKey ?? clientCertificate)
+        }
+        return options
+    }
+
+    /// Asked for with each login, and not kept.
+    private var credential: WebDAVCredential {
+        if let passwordCommand { return .password(RemoteSettings.asking(passwordCommand)) }
+        if let tokenCommand { return .bearer(RemoteSettings.asking(tokenCommand)) }
+        if let password { return .password { () throws(RemoteError) in password } }
+        return .netrc(file: nil)
+    }
+
+    private static func asking(_ command: String) -> @Sendable () throws(RemoteError) -> [UInt8] {
+        { () throws(RemoteError) in
+            do {
+                let line = try SecretLine.read(command: command)
+                return line.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+            } catch {
+                throw .notAuthorized("the command for the remote's password failed")
+            }
+        }
+    }
+}
+
+extension RemoteAddress {
+    /// Refuses a folder in a mounted vault: whoever serves it would wait for itself.
+    func requireOutside(of mounts: [MountTable.Mount]) throws(Failure) {
+        guard case .directory(let path) = self else { return }
+        let resolved = Directories.resolvedMountPoint(path)
+        guard let inside = mounts.first(where: { resolved.starts(with: $0.directory) }) else { return }
+        throw Failure(
+            .usage, "The folder \(path) is in the mounted vault at \(inside.directory).",
+            hint: "Name a folder outside of it: a vault cannot be its own remote.")
+    }
+}

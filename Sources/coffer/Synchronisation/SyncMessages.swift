@@ -1,0 +1,132 @@
+internal import Foundation
+internal import VaultFileSystem
+
+/// What the verbs ask of whoever has the vault open: this process, or the one behind the mount. A secret never stands in
+/// it, but goes beside.
+enum SyncRequest: Codable, Sendable {
+    /// The remote as it is set.
+    case showRemote
+    /// Checks a remote and sets it. The secret, where there is one: the remote's password, to be kept in the vault.
+    case setRemote(RemoteSettings, creates: Bool)
+    case clearRemote
+    case sync(SyncManner)
+    case devices
+    /// By name or id. The secret: the master password.
+    case revoke(String)
+    /// The secret: the master password.
+    case rotate
+    /// How a job is doing.
+    case poll(job: UInt64)
+    case cancel(job: UInt64)
+}
+
+/// How to synchronise.
+enum SyncManner: String, Codable, Sendable {
+    case plain
+    /// What the remote has lost is put there again from here.
+    case acceptingRollback
+    /// The remote is written anew from what is here.
+    case rebuilding
+    /// This database goes on as another device. The secret: the master password.
+    case asNewDevice
+}
+
+/// How a job is doing, or how it ended.
+struct SyncReply: Codable, Sendable {
+    /// nil where there is no such job any more.
+    var job: UInt64?
+    var isDone = false
+    /// In words; changes while it runs.
+    var progress: String?
+    var outcome: SyncOutcome?
+    var failure: Failure?
+    /// It was cancelled before its end.
+    var isCancelled = false
+
+    /// At most what a control file carries.
+    var encoded: [UInt8] {
+        var reply = self
+        while true {
+            let bytes = (try? JSONEncoder().encode(reply)).map { Array($0) } ?? []
+            guard bytes.count > 30_000, reply.outcome?.summary?.shorten() == true else { return bytes }
+        }
+    }
+}
+
+/// What a job has to say.
+struct SyncOutcome: Codable, Sendable {
+    var summary: SyncSummary?
+    var remote: RemoteView?
+    var devices: [SyncOverview.Device]?
+    /// Sentences for people.
+    var notes: [String] = []
+}
+
+/// What a run moved: the JSON of `coffer sync --json`.
+struct SyncSummary: Codable, Sendable {
+    var pushedChanges = 0
+    var pushedSegments = 0
+    var pulledChanges = 0
+    var pulledSegments = 0
+    var conflicts: [ConflictView] = []
+    /// Segments that wait for others which are not there yet.
+    var waiting = 0
+    /// Objects at the remote that are not what was written there.
+    var damaged: [String] = []
+    /// Segments of devices that had been revoked.
+    var refused = 0
+    /// Objects that others speak of and that have not come for long: somebody may be keeping them back.
+    var withheld: [String] = []
+    /// More conflicts or damaged objects than are listed.
+    var notListed = 0
+
+    /// Leaves out half of the longest list; false where there is nothing to leave out.
+    mutating func shorten() -> Bool {
+        if conflicts.count > damaged.count {
+            notListed += (conflicts.count + 1) / 2
+            conflicts.removeLast((conflicts.count + 1) / 2)
+            return true
+        }
+        guard !damaged.isEmpty else { return false }
+        notListed += (damaged.count + 1) / 2
+        damaged.removeLast((damaged.count + 1) / 2)
+        return true
+    }
+}
+
+/// One thing that two devices had done differently, and what became of it.
+struct ConflictView: Codable, Sendable, Equatable {
+    enum Kind: String, Codable, Sendable {
+        /// Both edits are in the entry.
+        case merged
+        /// The entry has one edit, `copy` the other.
+        case copied
+        /// Two entries had one name, and this one has another now.
+        case renamed
+        /// Two folders had one name, and are one now.
+        case joined
+        /// A folder would have been within itself, and is where it was.
+        case movedBack
+    }
+
+    var kind: Kind
+    var path: String
+    var copy: String?
+
+    var sentence: String {
+        switch kind {
+        case .merged: "\(path): both edits are in it"
+        case .copied: copy.map { "\(path): the other edit is in \($0)" } ?? "\(path): both edits are kept"
+        case .renamed: "\(path): another entry has its name now"
+        case .joined: "\(path): two folders of this name are one now"
+        case .movedBack: "\(path): moved back, it would have been within itself"
+        }
+    }
+}
+
+/// The remote: the JSON of `coffer remote show --json`.
+struct RemoteView: Codable, Sendable {
+    /// nil where none is set.
+    var url: String?
+    var login: String?
+}

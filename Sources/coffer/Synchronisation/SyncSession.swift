@@ -1,0 +1,73 @@
+internal import Format
+internal import Sync
+internal import Synchronization
+internal import Vault
+internal import VaultFileSystem
+
+/// An open vault and a remote with the engine between them. Kept from run to run: with it the remote's connections, and
+/// what is known of it.
+final class SyncSession: Sendable {
+    let settings: RemoteSettings
+    let remote: any Remote
+    let engine: SyncEngine<VaultReplica>
+    private let evidence: EvidenceFolder
+
+    /// - Parameters:
+    ///   - creates: makes the remote's folder, where it is missing.
+    ///   - tell: told in words what takes long.
+    init(
+        _ vault: Vault, _ settings: RemoteSettings, deviceName: String, creates: Bool = false,
+        tell: @escaping @Sendable (String) -> Void
+    ) throws {
+        self.settings = settings
+        remote = try settings.open(creates: creates)
+        let evidence = EvidenceFolder(of: vault)
+        self.evidence = evidence
+        var environment = SyncEnvironment(
+            date: { Moment.today() }, deviceName: Array(deviceName.utf8), segmentBytes: 1 << 20)
+        environment.progress = { tell($0.sentence) }
+        environment.keepEvidence = { name, bytes in evidence.keep(bytes, as: name) }
+        let keys = try SyncSession.keys(of: vault)
+        engine = SyncEngine(
+            replica: VaultReplica(vault), remote: remote, keys: keys, environment: environment)
+    }
+
+    /// The folder of the directory that the remote is; nil for others.
+    var folder: String? {
+        if case .directory(let path)? = try? settings.address { return path }
+        return nil
+    }
+
+    /// The sentence for what a run threw.
+    func failure(_ error: SyncError, _ vault: Vault) async -> Failure {
+        var context = AlarmContext()
+        switch error {
+        case .rolledBack(let alarm), .forked(let alarm):
+            context.isThisDevice = alarm.device == vault.device
+            let devices = (try? await engine.status().devices) ?? []
+            if let device = devices.first(where: { $0.identifier == alarm.device }) { context.device = device.label }
+        default: break
+        }
+        context.evidence = evidence.finish("\(error)")
+        return Failure(error, context)
+    }
+}
+
+extension SyncProgress {
+    var sentence: String {
+        let what =
+            switch phase {
+            case .pushing: "Pushing"
+            case .pulling: "Pulling"
+            case .snapshot: "Reading the snapshot"
+            }
+        return "\(what): \(done) of \(total), \(bytes >> 10) KiB"
+    }
+}
+
+extension SyncStatus.Device {
+    /// Its name, or the beginning of its id where it has none.
+    var label: String {
+        name.isEmpty ? String(identifier.hexadecimal.prefix(8)) : String(decoding: name, as: UTF8.self)
+    }
+}

@@ -1,0 +1,80 @@
+internal import Foundation
+internal import Glibc
+
+/// What a vault keeps for synchronisation, sealed like everything else: a JSON object, whose `version` tells a later
+/// program what it reads.
+struct SyncSettings: Codable, Equatable, Sendable {
+    var version = 1
+    var remote: RemoteSettings?
+    /// What people call this device.
+    var deviceName: String
+    /// When something new of another device came here last, by its id.
+    var seen: [String: Seen] = [:]
+
+    struct Seen: Codable, Equatable, Sendable {
+        var sequence: UInt64
+        /// Since 1970.
+        var seconds: Int
+    }
+
+    init(deviceName: String? = nil) {
+        self.deviceName = deviceName ?? SyncSettings.hostName
+    }
+
+    /// nil for what no version of the program has written that this one knows.
+    init?(_ bytes: [UInt8]) {
+        guard let read = try? JSONDecoder().decode(SyncSettings.self, from: Data(bytes)), read.version == 1
+        else { return nil }
+        self = read
+    }
+
+    var encoded: [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return (try? encoder.encode(self)).map { Array($0) } ?? []
+    }
+
+    /// The first label of the machine's name. gethostname(2) asks no name server.
+    static var hostName: String {
+        var bytes = [CChar](repeating: 0, count: 256)
+        guard unsafe gethostname(&bytes, bytes.count - 1) == 0 else { return "device" }
+        let name = bytes.prefix { $0 != 0 && $0 != 0x2E }.map { UInt8(bitPattern: $0) }
+        return cleaned(String(decoding: name, as: UTF8.self)) ?? "device"
+    }
+
+    /// A name that can stand in the name of a file: 1 to 40 bytes without slashes and control characters; nil for others.
+    static func cleaned(_ name: String) -> String? {
+        let isFit =
+            (1...40).contains(name.utf8.count)
+            && !name.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F || $0 == "/" }
+        return isFit ? name : nil
+    }
+}
+
+/// The remote as the user has set it. Its address never has a password in it.
+struct RemoteSettings: Codable, Equatable, Sendable {
+    /// In the canonical form of `RemoteAddress`.
+    var url: String
+    /// Its first line of output is the remote's password.
+    var passwordCommand: String?
+    /// Its first line of output is a token.
+    var tokenCommand: String?
+    /// The remote's password, where the vault is to keep it.
+    var password: [UInt8]?
+    /// Files of certificates and keys, absolute.
+    var certificateAuthorities: String?
+    var clientCertificate: String?
+    var clientKey: String?
+    var allowsInsecureHTTP = false
+
+    init(url: String) {
+        self.url = url
+    }
+
+    /// Where the credential comes from, in words: never the credential.
+    var login: String {
+        if passwordCommand != nil { return "password command" }
+        if tokenCommand != nil { return "token command" }
+        return password != nil ? "password kept in the vault" : "netrc"
+    }
+}

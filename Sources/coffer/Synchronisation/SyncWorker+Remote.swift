@@ -1,0 +1,83 @@
+internal import Format
+internal import Sync
+internal import Vault
+
+extension SyncWorker {
+    func showRemote() throws -> SyncOutcome {
+        let remote = try settings().remote
+        return SyncOutcome(remote: RemoteView(url: remote?.url, login: remote?.login))
+    }
+
+    /// A remote is set once it was reached, and is empty or this vault's.
+    func setRemote(_ remote: RemoteSettings, creates: Bool, _ secret: Secret) async throws -> SyncOutcome {
+        var (settings, remote) = (try settings(), remote)
+        if secret.bytes.count > 0 {
+            remote.password = secret.bytes.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+        }
+        let session = try open(remote, settings, creates: creates)
+        let isEmpty = try await engine(session) { (engine) throws(SyncError) in try await engine.checkRemote() }
+        settings.remote = remote
+        try save(settings)
+        forget()
+        let what = isEmpty ? "It is empty: `coffer sync` fills it." : "It has this vault already."
+        return SyncOutcome(notes: [
+            "The remote is \(remote.url). \(what) Kits that you issue from now on carry its address."
+        ])
+    }
+
+    func clearRemote() throws -> SyncOutcome {
+        var settings = try settings()
+        guard let remote = settings.remote else { return SyncOutcome(notes: ["No remote was set."]) }
+        settings.remote = nil
+        try save(settings)
+        forget()
+        return SyncOutcome(notes: ["The remote \(remote.url) is forgotten; what is there stays there."])
+    }
+
+    func sync(_ manner: SyncManner, _ secret: Secret) async throws -> SyncOutcome {
+        if manner == .asNewDevice { try await becomeNewDevice(secret) }
+        let session = try current()
+        let report = try await engine(session) { (engine) throws(SyncError) in
+            switch manner {
+            case .plain, .asNewDevice: try await engine.sync()
+            case .acceptingRollback: try await engine.acceptRollback()
+            case .rebuilding: try await engine.rebuildRemote()
+            }
+        }
+        await note(report, session)
+        var outcome = SyncOutcome(summary: SyncSummary(report, vault))
+        switch manner {
+        case .plain: break
+        case .acceptingRollback: outcome.notes = ["What the remote had lost of this device is there again."]
+        case .rebuilding: outcome.notes = ["The remote was written anew from what is here."]
+        case .asNewDevice: outcome.notes = ["This vault's file goes on as a device of its own."]
+        }
+        return outcome
+    }
+}
+
+extension SyncSummary {
+    init(_ report: SyncReport, _ vault: Vault) {
+        (pushedChanges, pushedSegments) = (report.pushedChanges, report.pushedSegments)
+        (pulledChanges, pulledSegments) = (report.pulledChanges, report.pulledSegments)
+        (waiting, damaged, refused) = (report.waiting, report.damaged, report.refused)
+        withheld = report.withheld.map(\.object)
+        conflicts = report.conflicts.map { ConflictView($0, vault) }
+    }
+
+    /// nil where all was well.
+    var failure: Failure? { damaged.isEmpty ? nil : .damaged(damaged, more: notListed) }
+}
+
+extension ConflictView {
+    fileprivate init(_ conflict: Conflict, _ vault: Vault) {
+        func path(_ entry: Identifier) -> String { vault.path(ofEntry: entry) ?? "an entry that is gone" }
+        switch conflict {
+        case .merged(let entry): self.init(kind: .merged, path: path(entry))
+        case .copied(let entry, let copy): self.init(kind: .copied, path: path(entry), copy: path(copy))
+        case .renamed(let entry): self.init(kind: .renamed, path: path(entry))
+        case .joined(let directory): self.init(kind: .joined, path: path(directory))
+        case .movedBack(let entry): self.init(kind: .movedBack, path: path(entry))
+        }
+    }
+}

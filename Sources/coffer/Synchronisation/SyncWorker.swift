@@ -1,0 +1,197 @@
+internal import Foundation
+internal import Sync
+internal import Synchronization
+internal import Vault
+internal import VaultFileSystem
+
+/// What is to be done with an open vault and its remote. One thing at a time: ``SyncHost`` sees to that.
+final class SyncWorker: Sendable {
+    let vault: Vault
+    private let session = Mutex<SyncSession?>(nil)
+    private let shown = Mutex(SyncOverview())
+    private let doing = Mutex<String?>(nil)
+    private let watch = Mutex((hints: HintWatch(), last: ContinuousClock.now - .seconds(86400)))
+
+    init(_ vault: Vault) {
+        self.vault = vault
+    }
+
+    /// What `status` shows.
+    var overview: SyncOverview { shown.withLock { $0 } }
+
+    /// What is being done, in words; nil while nothing takes long.
+    var progress: String? { doing.withLock { $0 } }
+
+    // MARK: The session
+
+    /// The vault's settings; those of a vault that has none yet.
+    func settings() throws -> SyncSettings {
+        let bytes: [UInt8]?
+        do throws(VaultError) { bytes = try vault.syncSettings() } catch { throw Failure(error, vault: vault.path) }
+        guard let bytes, !bytes.isEmpty else { return SyncSettings() }
+        guard let settings = SyncSettings(bytes) else {
+            throw Failure(.otherError, "The settings of synchronisation were written by a newer version.")
+        }
+        return settings
+    }
+
+    func save(_ settings: SyncSettings) throws {
+        do throws(VaultError) { try vault.setSyncSettings(settings.encoded) } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+
+    /// The session with the remote that is set, the same as long as that is.
+    func current() throws -> SyncSession {
+        let settings = try settings()
+        guard let remote = settings.remote else { throw Failure.noRemote }
+        if let session = session.withLock({ $0 }), session.settings == remote { return session }
+        let opened = try open(remote, settings)
+        session.withLock { $0 = opened }
+        return opened
+    }
+
+    func open(_ remote: RemoteSettings, _ settings: SyncSettings, creates: Bool = false) throws -> SyncSession {
+        try SyncSession(vault, remote, deviceName: settings.deviceName, creates: creates) { [weak self] text in
+            self?.doing.withLock { $0 = text }
+        }
+    }
+
+    func forget() { session.withLock { $0 = nil } }
+
+    /// Runs something of the engine's; what it throws comes as a sentence.
+    func engine<R: Sendable>(
+        _ session: SyncSession, _ body: (SyncEngine<VaultReplica>) async throws(SyncError) -> R
+    ) async throws -> R {
+        defer { doing.withLock { $0 = nil } }
+        do throws(SyncError) { return try await body(session.engine) } catch {
+            if error == .remote(.cancelled) { throw CancellationError() }
+            throw await session.failure(error, vault)
+        }
+    }
+
+    // MARK: By itself
+
+    func perform(_ step: SyncPlan.Step) async -> SyncPlan.Outcome {
+        do {
+            guard try settings().remote != nil else {
+                shown.withLock { $0 = SyncOverview() }
+                return .stopped
+            }
+            let session = try current()
+            if step == .look, try await !hasNews(session) { return .done }
+            let report = try await engine(session) { (engine) throws(SyncError) in
+                step == .push ? try await engine.push() : try await engine.sync()
+            }
+            await note(report, session)
+            return .done
+        } catch {
+            return note(error)
+        }
+    }
+
+    /// A folder is looked at each second, which costs two calls of stat(2) where nothing has changed; as often as it is
+    /// polled, and for other remotes, the engine asks.
+    private func hasNews(_ session: SyncSession) async throws -> Bool {
+        if let folder = session.folder {
+            let now = ContinuousClock.now
+            let isWorth = watch.withLock { watch in
+                let isWorth = watch.hints.hasChanged(folder) || watch.last.duration(to: now) > .seconds(30)
+                if isWorth { watch.last = now }
+                return isWorth
+            }
+            guard isWorth else { return false }
+        }
+        return try await engine(session) { (engine) throws(SyncError) in try await engine.hasNews() }
+    }
+
+    /// After what time to look again, where that costs next to nothing.
+    var look: Duration? { session.withLock { $0?.folder } == nil ? nil : .seconds(1) }
+
+    /// What a run has shown, for `status`.
+    func note(_ report: SyncReport, _ session: SyncSession) async {
+        LastSync.note(vault)
+        let devices = await devices(session)
+        let paths = vault.conflicts()
+        shown.withLock { shown in
+            shown = SyncOverview()
+            shown.remote = session.settings.url
+            shown.lastSync = LastSync.moment(vault)
+            shown.conflicts = Array(paths.prefix(100))
+            shown.devices = devices
+            if let failure = SyncSummary(report, vault).failure { shown.trouble = failure.message }
+        }
+    }
+
+    /// What went wrong, for `status`, and what becomes of what happens by itself.
+    private func note(_ error: any Error) -> SyncPlan.Outcome {
+        if error is CancellationError { return .cancelled }
+        let failure = Failure(error, vault: vault.path)
+        let isAlarm = [.remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked].contains(failure.code)
+        shown.withLock { shown in
+            shown.remote = (try? settings().remote?.url) ?? shown.remote
+            shown.lastSync = LastSync.moment(vault)
+            if isAlarm {
+                shown.alarms = ["\(failure.message) \(failure.hint ?? "")"]
+            } else {
+                shown.trouble = failure.message
+            }
+        }
+        return isAlarm ? .stopped : .unreachable
+    }
+}
+
+/// How a job ended, and what that means for what happens by itself.
+struct JobResult: Sendable {
+    var reply: SyncReply
+    /// nil where the job was not about the remote.
+    var outcome: SyncPlan.Outcome?
+    /// Something was set that a whole run has to follow.
+    var owesSync = false
+}
+
+extension SyncWorker {
+    /// What a verb has asked for.
+    func perform(_ job: JobList.Job) async -> JobResult {
+        var reply = SyncReply(job: job.number, isDone: true)
+        do {
+            reply.outcome = try await carryOut(job.request, job.secret)
+            return JobResult(
+                reply: reply, outcome: job.request.isRun ? .done : nil, owesSync: job.request.changesRemote)
+        } catch {
+            reply.isCancelled = error is CancellationError
+            if !reply.isCancelled { reply.failure = Failure(error, vault: vault.path) }
+            return JobResult(reply: reply, outcome: job.request.isRun ? note(error) : nil)
+        }
+    }
+
+    private func carryOut(_ request: SyncRequest, _ secret: Secret) async throws -> SyncOutcome {
+        switch request {
+        case .showRemote: try showRemote()
+        case .setRemote(let remote, let creates): try await setRemote(remote, creates: creates, secret)
+        case .clearRemote: try clearRemote()
+        case .sync(let manner): try await sync(manner, secret)
+        case .devices: try await listDevices()
+        case .revoke(let name): try await revoke(name, secret)
+        case .rotate: try await rotate(secret)
+        case .poll, .cancel: SyncOutcome()
+        }
+    }
+}
+
+extension SyncRequest {
+    /// Its end says whether the remote can be reached.
+    fileprivate var isRun: Bool {
+        switch self {
+        case .sync, .revoke, .rotate: true
+        default: false
+        }
+    }
+
+    fileprivate var changesRemote: Bool {
+        switch self {
+        case .setRemote, .clearRemote: true
+        default: false
+        }
+    }
+}

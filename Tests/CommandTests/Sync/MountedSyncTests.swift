@@ -1,0 +1,177 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A mounted vault synchronises by itself, and other verbs reach it through the mount.
+@Suite struct MountedSyncTests {
+    /// An edit on one mount appears on the other: two seconds of quiet, and a look each second.
+    @Test func anEditAppearsOnTheOtherMount() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            try a.mount()
+            try b.mount()
+            #expect(try b.read("note") == "first line\n")
+            let log = devices.place.folder + "/v1/head"
+            let start = ContinuousClock.now
+            try a.write("edited on alpha\n", to: "note")
+            let before = RemoteFiles(folder: devices.place.folder).paths().count
+            try waitForFiles(in: log, "the remote is updated") {
+                RemoteFiles(folder: devices.place.folder).paths().count > before
+            }
+            let pushed = start.duration(to: .now)
+            #expect(pushed < .seconds(3.5), "the remote is updated within 3 s of the save: \(pushed)")
+            try wait("beta sees it") { try b.read("note") == "edited on alpha\n" }
+            // And the other way, with a new folder and a removal.
+            try FileManager.default.createDirectory(atPath: b.path("new"), withIntermediateDirectories: false)
+            try b.write("x\n", to: "new/entry")
+            try FileManager.default.removeItem(atPath: b.path("note"))
+            try wait("alpha sees it") {
+                FileManager.default.fileExists(atPath: a.path("new/entry"))
+                    && !FileManager.default.fileExists(atPath: a.path("note"))
+            }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: a.directory).sorted() == ["mail", "new"])
+            try a.lock()
+            try b.lock()
+        }
+    }
+
+    /// What has no event of the kernel is asked for again, without a pause of a guessed length: each look is a call that
+    /// takes its time.
+    private func wait(_ what: String, _ condition: () throws -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while !((try? condition()) ?? false) {
+            guard ContinuousClock.now < deadline else { throw TestFailure("waited in vain: \(what)") }
+            // Some milliseconds of somebody else's work.
+            try Command("true").run(expecting: 0)
+        }
+    }
+
+    @Test func theVerbsReachTheMount() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            try a.mount("--no-sync")
+            try a.write("x\n", to: "one")
+            // No password is needed: the mount is unlocked.
+            #expect(try a.coffer(["sync"]).run(expecting: 0).text.contains("Pushed "))
+            #expect(try a.coffer(["devices"]).run(expecting: 0).text.contains("this device"))
+            try b.sync()
+            #expect(try b.show("one") == "x\n")
+            let status = try a.coffer(["status", "--json"]).run(expecting: 0)
+            let object = try #require(try JSONSerialization.jsonObject(with: Data(status.output)) as? [String: Any])
+            let sync = try #require(object["synchronisation"] as? [String: Any])
+            #expect((sync["remote"] as? String)?.hasPrefix("file:///") == true && sync["lastSync"] is String)
+            #expect((sync["alarms"] as? [Any])?.isEmpty == true)
+            #expect((sync["devices"] as? [[String: Any]])?.count == 2)
+            #expect(try a.coffer(["status"]).run(expecting: 0).text.contains("Device:   beta"))
+            try a.lock()
+        }
+    }
+
+    /// An alarm stops pushing, and `status` says it until somebody decides.
+    @Test func alarmsAreShownByStatus() throws {
+        try TwoDevices.with { devices in
+            let a = devices.a
+            let remote = RemoteFiles(folder: devices.place.folder)
+            try devices.syncAll()
+            let backup = remote.contents()
+            try a.edit { try a.write("newer\n", to: "note") }
+            try a.sync()
+            try remote.restore(backup)
+            try a.mount()
+            try wait("the alarm") { try a.coffer(["status"]).run(expecting: 0).text.contains("Alarm: ") }
+            let text = try a.coffer(["status"]).run(expecting: 0).text
+            #expect(text.contains("rolled back") && text.contains("--accept-rollback"))
+            try a.write("still works\n", to: "other")
+            try a.coffer(["sync"]).run(expecting: 31)
+            #expect(remote.contents() == backup)
+            try a.coffer(["sync", "--accept-rollback"]).run(expecting: 0)
+            #expect(try !a.coffer(["status"]).run(expecting: 0).text.contains("Alarm: "))
+            try a.lock()
+            try devices.b.sync()
+            #expect(try devices.b.show("other") == "still works\n")
+        }
+    }
+
+    /// A conflict is in `status` until somebody has gone on from it.
+    @Test func conflictsAreShownByStatus() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            try a.edit { try a.write("alpha\n", to: "note") }
+            try b.edit { try b.write("beta\n", to: "note") }
+            try a.sync()
+            try b.sync()
+            try b.mount("--no-sync")
+            try b.coffer(["sync"]).run(expecting: 0)
+            #expect(try b.coffer(["status"]).run(expecting: 0).text.contains("Conflict: note\n"))
+            try b.write("settled\n", to: "note")
+            try b.coffer(["sync"]).run(expecting: 0)
+            #expect(try !b.coffer(["status"]).run(expecting: 0).text.contains("Conflict: "))
+            try b.lock()
+        }
+    }
+
+    /// A remote that never answers holds nobody up: neither files nor the lock.
+    @Test func aLockDuringASyncReturnsSoon() throws {
+        try TwoDevices.with(.apache) { devices in
+            let server = try #require(devices.place.server)
+            let stall = try StallingServer()
+            let a = devices.a
+            let url = devices.url.replacing(":\(server.port)/", with: ":\(stall.port)/")
+            stall.passOn(to: server.port)
+            try a.opened("remote", "set", url).run(expecting: 0)
+            stall.stall()
+            try a.mount()
+            try stall.waitForConnection()
+            try a.write("not held up\n", to: "note")
+            #expect(try a.read("note") == "not held up\n")
+            let start = ContinuousClock.now
+            try a.lock()
+            let took = start.duration(to: .now)
+            #expect(took < .seconds(3), "lock took \(took)")
+            stall.passOn(to: server.port)
+            try a.sync()
+            try devices.b.sync()
+            #expect(try devices.b.show("note") == "not held up\n")
+        }
+    }
+
+    /// What was saved right before the lock goes out, where that is a matter of a moment.
+    @Test func theLastChangeGoesOutWithTheLock() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            try a.mount()
+            try wait("the first run") { try a.coffer(["status"]).run(expecting: 0).text.contains("last at ") }
+            try a.write("right before\n", to: "note")
+            try a.lock()
+            try b.sync()
+            #expect(try b.show("note") == "right before\n")
+        }
+    }
+
+    /// Synchronisation is no use of the vault: the idle time goes on.
+    @Test func synchronisingIsNotUsing() throws {
+        try TwoDevices.with { devices in
+            let a = devices.a
+            let daemon = try a.serve("--idle", "3s", "--poll", "1s")
+            #expect(try daemon.wait() == 0)
+            #expect(!a.isMounted)
+        }
+    }
+
+    /// A program that has a file open keeps what it had; the name has the new version.
+    @Test func anOpenFileKeepsWhatItHad() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            try b.mount("--no-sync")
+            let open = try Posix.File(b.path("note"), O_RDONLY)
+            #expect(try open.read(100, at: 0) == Array("first line\n".utf8))
+            try a.edit { try a.write("another line\n", to: "note") }
+            try a.sync()
+            try b.coffer(["sync"]).run(expecting: 0)
+            #expect(try open.read(100, at: 0) == Array("first line\n".utf8))
+            #expect(try b.read("note") == "another line\n")
+            try open.close()
+            try b.lock()
+        }
+    }
+}

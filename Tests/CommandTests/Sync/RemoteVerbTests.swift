@@ -1,0 +1,130 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `remote set`, `show` and `clear`.
+@Suite struct RemoteVerbTests {
+    @Test(arguments: [true, false]) func setShowClear(mounted: Bool) throws {
+        try TestVault.with { vault in
+            if mounted { try vault.mount("--no-sync") }
+            let place = try RemotePlace(.directory)
+            #expect(try vault.opened("remote", "show").run(expecting: 1).errorText.contains("No remote is set"))
+            let set = try vault.opened("remote", "set", place.folder).run(expecting: 0)
+            #expect(set.text.isEmpty && set.errorText.contains("It is empty"))
+            let url = try vault.opened("remote", "show").run(expecting: 0).text
+            #expect(url.hasPrefix("file:///") && url.hasSuffix("\n"))
+            try vault.sync()
+            #expect(
+                try vault.opened("remote", "set", place.folder).run(expecting: 0).errorText.contains("has this vault"))
+            try vault.opened("remote", "clear").run(expecting: 0)
+            try vault.opened("remote", "show").run(expecting: 1)
+            try vault.sync(expecting: 1)
+            #expect(place.exists("v1/vault"), "what is there stays there")
+            if mounted { try vault.lock() }
+        }
+    }
+
+    @Test func showAsJSON() throws {
+        try TestVault.with { vault in
+            let place = try RemotePlace(.apache)
+            let address = try #require(place.address)
+            try vault.opened("remote", "set", address, "--remote-password-command", "echo hidden").run(expecting: 0)
+            let shown = try vault.opened("remote", "show", "--json").run(expecting: 0)
+            let object = try JSONSerialization.jsonObject(with: Data(shown.output)) as? [String: String]
+            #expect(object == ["url": address, "login": "password command"])
+        }
+    }
+
+    /// A folder that is missing is most often a disk that is not plugged in.
+    @Test func aMissingFolderIsMadeOnlyWhenAskedFor() throws {
+        try TestVault.with { vault in
+            let folder = vault.home.file("not there")
+            #expect(try vault.opened("remote", "set", folder).run(expecting: 30).errorText.contains("plugged in"))
+            #expect(!FileManager.default.fileExists(atPath: folder))
+            try vault.opened("remote", "set", "--create", folder).run(expecting: 0)
+            try vault.sync()
+            try FileManager.default.removeItem(atPath: folder)
+            try vault.sync(expecting: 30)
+            #expect(!FileManager.default.fileExists(atPath: folder))
+        }
+    }
+
+    @Test func whatBelongsToAnotherVaultIsRefused() throws {
+        try TwoDevices.with(joined: false) { devices in
+            try devices.b.make()
+            let before = RemoteFiles(folder: devices.place.folder).contents()
+            let refused = try devices.b.opened("remote", "set", devices.url).run(expecting: 33)
+            #expect(refused.errorText.contains("another vault"))
+            try devices.b.opened("remote", "show").run(expecting: 1)
+            #expect(RemoteFiles(folder: devices.place.folder).contents() == before)
+        }
+    }
+
+    @Test(arguments: [
+        "https://ann:secret@example.org/", "ftp://example.org/", "https://", "file://other/host", "https://a b/", "",
+    ])
+    func badAddresses(_ url: String) throws {
+        try TestVault.with { vault in
+            let result = try vault.opened("remote", "set", url).run(expecting: 64)
+            #expect(result.errorText.contains("no address"))
+            #expect(url.isEmpty || !result.errorText.contains("secret@"))
+        }
+    }
+
+    @Test func unreachable() throws {
+        try TestVault.with { vault in
+            // Nobody listens there any more.
+            let port = try ListeningSocket().port
+            let url = "http://127.0.0.1:\(port)/"
+            try vault.opened("remote", "set", url).run(expecting: 30, timeout: .seconds(120))
+            #expect(
+                try vault.opened("remote", "set", "http://coffer.invalid/").run(expecting: 30).errorText
+                    .contains("https://"))
+        }
+    }
+
+    /// A vault within its own mount would wait for itself.
+    @Test func notInTheMountItself() throws {
+        try TestVault.with { vault in
+            try vault.mount("--no-sync")
+            try FileManager.default.createDirectory(atPath: vault.path("copy"), withIntermediateDirectories: false)
+            let result = try vault.opened("remote", "set", vault.path("copy")).run(expecting: 64)
+            #expect(result.errorText.contains("cannot be its own remote"))
+            try vault.lock()
+        }
+    }
+
+    /// The password that the vault keeps gets there through a wiped buffer, and no output shows it.
+    @Test(arguments: [true, false]) func passwordKeptInTheVault(mounted: Bool) throws {
+        let server = try Server(Apache(authentication: .basic(user: "ann", password: "keep-me-9")).recipe)
+        try TestVault.with { vault in
+            if mounted { try vault.mount("--no-sync") }
+            let url = "http://ann@127.0.0.1:\(server.port)/"
+            let arguments = ["remote", "set", url, "--store-remote-password", "--password-file", vault.passwordFile]
+            try vault.coffer(arguments, input: "wrong\n").run(expecting: 30)
+            try vault.coffer(arguments, input: "keep-me-9\n").run(expecting: 0)
+            try vault.sync()
+            let shown = try vault.opened("remote", "show", "--json").run(expecting: 0).text
+            #expect(shown.contains("password kept in the vault") && !shown.contains("keep-me-9"))
+            if mounted { try vault.lock() }
+            #expect(FileManager.default.contents(atPath: vault.file)?.range(of: Data("keep-me-9".utf8)) == nil)
+        }
+    }
+
+    @Test(arguments: [
+        ["--remote-password-command", "echo keep-me-9"],
+        ["--remote-user", "ann", "--remote-password-command", "echo keep-me-9"],
+    ])
+    func passwordCommand(_ arguments: [String]) throws {
+        let server = try Server(Apache(authentication: .digest(user: "ann", password: "keep-me-9")).recipe)
+        try TestVault.with { vault in
+            let user = arguments.contains("--remote-user") ? "" : "ann@"
+            let url = "http://\(user)127.0.0.1:\(server.port)/"
+            try vault.coffer(["remote", "set", url, "--password-file", vault.passwordFile] + arguments).run(
+                expecting: 0)
+            try vault.sync()
+            #expect(
+                try vault.opened("remote", "show").run(expecting: 0).text == "http://ann@127.0.0.1:\(server.port)/\n")
+        }
+    }
+}
