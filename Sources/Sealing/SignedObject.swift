@@ -55,11 +55,7 @@ public struct SignedObject: Sendable {
         bytes += Wrap.littleEndian(header.device.0) + Wrap.littleEndian(header.device.1)
         bytes += Wrap.littleEndian(header.sequence) + Wrap.littleEndian(header.index) + Wrap.littleEndian(header.count)
         let sealed = key.seal(plain, data(kind, header, vault))
-        for word in [
-            sealed.seal.nonce.0, sealed.seal.nonce.1, sealed.seal.nonce.2, sealed.seal.tag.0, sealed.seal.tag.1,
-        ] {
-            bytes += Wrap.littleEndian(word)
-        }
+        bytes += sealed.seal.bytes
         sealed.cipher.withBytes { cipher in unsafe cipher.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
         return bytes + signer.sign(bytes)
     }
@@ -85,10 +81,8 @@ public struct SignedObject: Sendable {
 
     /// The plaintext; nil where it was sealed with another key or for another place.
     public func open(key: SealingKey, vault: (UInt64, UInt64)) -> PlainBuffer? {
-        func word(_ offset: Int) -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64(8 * $1) } }
         let start = SignedObject.headerSize
-        let seal = Seal(
-            nonce: (word(start), word(start + 8), word(start + 16)), tag: (word(start + 24), word(start + 32)))
+        let seal = Seal(bytes, at: start)
         var plain = PlainBuffer()
         plain.resize(to: bytes.count - SignedObject.overhead)
         let range = (start + Seal.size)..<(bytes.count - 64)
