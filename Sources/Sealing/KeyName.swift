@@ -3,6 +3,8 @@ public struct KeyName: Hashable, Sendable, Comparable {
     public let low: UInt64
     public let high: UInt64
 
+    public init(low: UInt64, high: UInt64) { (self.low, self.high) = (low, high) }
+
     init(ofCanary canary: [UInt8]) {
         (low, high) = unsafe Digest.blake2b128(canary.span.bytes)
     }

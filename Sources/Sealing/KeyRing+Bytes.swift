@@ -107,8 +107,8 @@ extension KeyRing {
         for link in links {
             plain.append(link.epoch)
             let origin = isForStore ? link.origin : nil
-            plain.append(origin?.device.low ?? 0)
-            plain.append(origin?.device.high ?? 0)
+            plain.append(origin?.device.0 ?? 0)
+            plain.append(origin?.device.1 ?? 0)
             plain.append(origin?.sequence ?? 0)
             KeyRing.append(link.parents, to: &plain)
             link.keys.account.key.withBytes { plain.append($0) }

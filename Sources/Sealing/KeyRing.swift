@@ -16,15 +16,19 @@ public struct KeyRing: Sendable {
         public internal(set) var origin: Origin?
 
         public var epoch: UInt32 { keys.account.epoch }
+        /// Made of several, and not by a rotation: it shuts nobody out who has all of them.
+        public var isMerge: Bool { parents.count > 1 }
     }
 
     /// A place in a device's log.
-    public struct Origin: Hashable, Sendable {
-        public let device: KeyHolder
+    public struct Origin: Equatable, Sendable {
+        public let device: (UInt64, UInt64)
         public let sequence: UInt64
 
-        public init(device: (UInt64, UInt64), sequence: UInt64) {
-            (self.device, self.sequence) = (KeyHolder(low: device.0, high: device.1), sequence)
+        public init(device: (UInt64, UInt64), sequence: UInt64) { (self.device, self.sequence) = (device, sequence) }
+
+        public static func == (left: Origin, right: Origin) -> Bool {
+            left.device == right.device && left.sequence == right.sequence
         }
     }
 
@@ -84,13 +88,19 @@ public struct KeyRing: Sendable {
     @discardableResult
     public mutating func add(_ key: AccountKey, parents: [KeyName], origin: Origin?) -> Bool {
         let name = name(of: key)
-        if let place = links.firstIndex(where: { $0.name == name }) {
-            links[place].origin = links[place].origin ?? origin
+        if self[name] != nil {
+            if let origin { note(origin, of: name) }
             return true
         }
         guard links.count < KeyRing.limit, let epoch = epoch(after: parents), key.epoch == epoch else { return false }
         links.append(Link(name: name, parents: parents, keys: EpochKeys(key), origin: origin))
         return true
+    }
+
+    /// Where a key was announced, for who learns of that later.
+    public mutating func note(_ origin: Origin, of name: KeyName) {
+        guard let place = links.firstIndex(where: { $0.name == name }) else { return }
+        links[place].origin = links[place].origin ?? origin
     }
 
     /// One more than that of the latest; nil where one of them is not known.
@@ -122,14 +132,6 @@ extension KeyRing: Equatable {
     public static func == (left: KeyRing, right: KeyRing) -> Bool {
         left.links.map(\.name) == right.links.map(\.name) && left.links.map(\.origin) == right.links.map(\.origin)
     }
-}
-
-/// The device that announced a key.
-public struct KeyHolder: Hashable, Sendable {
-    public let low: UInt64
-    public let high: UInt64
-
-    public init(low: UInt64, high: UInt64) { (self.low, self.high) = (low, high) }
 }
 
 /// What is made of one account key for the remote.

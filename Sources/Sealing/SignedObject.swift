@@ -79,8 +79,17 @@ public struct SignedObject: Sendable {
         SigningSeed.verify(Array(bytes.suffix(64)), Array(bytes.dropLast(64)), key: key)
     }
 
+    /// The plaintext, and the key of its epoch that it was sealed with; nil where the ring has none that opens it.
+    public func open(with ring: KeyRing) -> OpenedObject? {
+        for link in ring.links(of: header.epoch) {
+            let key = kind == .segment ? link.keys.segment : link.keys.snapshot
+            if let plain = open(key: key, vault: ring.vault) { return OpenedObject(plain: plain, keys: link.keys) }
+        }
+        return nil
+    }
+
     /// The plaintext; nil where it was sealed with another key or for another place.
-    public func open(key: SealingKey, vault: (UInt64, UInt64)) -> PlainBuffer? {
+    func open(key: SealingKey, vault: (UInt64, UInt64)) -> PlainBuffer? {
         let start = SignedObject.headerSize
         let seal = Seal(bytes, at: start)
         var plain = PlainBuffer()
@@ -102,4 +111,11 @@ public struct SignedObject: Sendable {
             type: kind.type, vault: vault, epoch: header.epoch, record: header.device, version: header.sequence,
             index: header.index, count: header.count)
     }
+}
+
+/// What was in a signed object.
+public struct OpenedObject: ~Copyable {
+    public let plain: PlainBuffer
+    /// The keys of its epoch.
+    public let keys: EpochKeys
 }
