@@ -36,6 +36,8 @@ public enum Limits {
     public static let operationsInRow = 1024
     /// The longest state of the engine that is kept, in bytes.
     public static let syncState = 131_072
+    /// The account keys of later epochs, sealed, in bytes.
+    public static let syncKeys = 131_072
     /// The largest sealed record of the table `sync`, in bytes.
     public static let syncRecord = 262_144
 }

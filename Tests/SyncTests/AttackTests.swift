@@ -37,7 +37,7 @@ import Testing
             vault: family.vault.pair, device: stranger.pair, keys: keys, kit: (1, 1), epoch: 1, seconds: 0, admin: admin
         )
         let strange = SyncKeys(
-            vault: family.vault, device: stranger, genesis: family.keys[0].genesis, canary: family.keys[0].canary,
+            vault: family.vault, device: stranger, genesis: family.keys[0].genesis,
             accountKey: accountKey, signer: keys, enrolment: enrolment)
         let replica = MemoryReplica(device: stranger, top: family.vault)
         try replica.edit { (t) throws(SyncError) in try t.make("planted", in: family.vault, "x", id: .random()) }

@@ -19,12 +19,8 @@ struct Family: Sendable {
         let admin = AdminKey()
         let first = DeviceKeys()
         let genesis = Genesis.make(vault: vault.pair, admin: admin, device: devices[0].pair, deviceKeys: first)
-        let canary = unsafe Canary.make(
-            accountKey: accountKey, vault: vault.pair, genesis: Digest.blake2b256(genesis.span.bytes).span.bytes)
         var keys = [
-            SyncKeys(
-                vault: vault, device: devices[0], genesis: genesis, canary: canary, accountKey: accountKey,
-                signer: first)
+            SyncKeys(vault: vault, device: devices[0], genesis: genesis, accountKey: accountKey, signer: first)
         ]
         for device in devices.dropFirst() {
             let own = DeviceKeys()
@@ -32,7 +28,7 @@ struct Family: Sendable {
                 vault: vault.pair, device: device.pair, keys: own, kit: (1, 1), epoch: 1, seconds: 0, admin: admin)
             keys.append(
                 SyncKeys(
-                    vault: vault, device: device, genesis: genesis, canary: canary, accountKey: accountKey, signer: own,
+                    vault: vault, device: device, genesis: genesis, accountKey: accountKey, signer: own,
                     enrolment: enrolment))
         }
         (self.vault, self.devices, self.keys, self.admin) = (vault, devices, keys, admin.publicKey)

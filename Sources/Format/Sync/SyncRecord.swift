@@ -9,7 +9,10 @@ public enum SyncRecord: Equatable, Sendable {
     /// A chunk that the contents of several files name: how many files beyond the first.
     case shared(chunk: Int64, count: UInt32)
 
-    private enum Kind: UInt8 { case state = 1, register, waiting, shared }
+    /// The account keys of later epochs, sealed before they came here.
+    case keys([UInt8])
+
+    private enum Kind: UInt8 { case state = 1, register, waiting, shared, keys = 9 }
 
     /// Appends the record without its padding.
     public func encode(into sink: inout some ByteSink & ~Copyable) {
@@ -35,6 +38,10 @@ public enum SyncRecord: Equatable, Sendable {
             sink.append(Kind.shared.rawValue)
             sink.append(chunk)
             sink.append(count)
+        case .keys(let bytes):
+            sink.append(Kind.keys.rawValue)
+            sink.append(UInt32(truncatingIfNeeded: bytes.count))
+            sink.append(bytes: bytes)
         }
     }
 
@@ -49,6 +56,10 @@ public enum SyncRecord: Equatable, Sendable {
         case .register: self = .register(try SyncRecord.register(bytes, &cursor))
         case .waiting: self = .waiting(chunk: try cursor.integer(bytes))
         case .shared: self = .shared(chunk: try cursor.integer(bytes), count: try cursor.integer(bytes))
+        case .keys:
+            let count = Int(try cursor.integer(bytes, as: UInt32.self))
+            guard count <= Limits.syncKeys else { throw .overLimit(field: "keys") }
+            self = .keys(try cursor.array(bytes, count: count))
         }
         try cursor.padding(bytes)
     }

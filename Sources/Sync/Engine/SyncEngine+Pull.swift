@@ -13,6 +13,7 @@ extension SyncEngine {
         for device in devices { try await checkKnown(device, logs) }
         var queues: [Identifier: [CheckedSegment]] = [:]
         var stopped = Set<Identifier>()
+        standing = Standing()
         var hasMoved = true
         while hasMoved {
             hasMoved = false
@@ -20,10 +21,11 @@ extension SyncEngine {
                 while !stopped.contains(device), queues[device, default: []].allSatisfy(\.record.isContinued) {
                     let (segments, isEnd) = try await fetch(device, behind: queues[device, default: []], logs)
                     queues[device, default: []] += segments
+                    standing.vouch(by: segments)
                     if isEnd { stopped.insert(device) }
                 }
                 while let group = nextGroup(queues[device, default: []]), try isReady(group) {
-                    guard try await apply(group) else {
+                    guard isInStanding(group), try await apply(group) else {
                         stopped.insert(device)
                         queues[device] = []
                         break
@@ -32,8 +34,14 @@ extension SyncEngine {
                     hasMoved = true
                 }
             }
+            let released = standing.release(keys: state.ring.links.count)
+            if !released.isEmpty {
+                stopped.subtract(released)
+                hasMoved = true
+            }
         }
-        report.waiting += queues.values.reduce(0) { $0 + $1.count }
+        report.refused += standing.counts.refused
+        report.waiting += standing.counts.waiting + queues.values.reduce(0) { $0 + $1.count }
         if state.members[own]?.revokedAfter != nil { throw .revoked }
     }
 
@@ -49,7 +57,7 @@ extension SyncEngine {
         var position = queue.last?.position ?? state.seen[device]
         // A device that introduces itself in a segment that is still to be applied.
         var known = state
-        for segment in queue { admit(segment.record.notices, to: &known) }
+        for segment in queue { admit(segment.record, to: &known) }
         let first = (position?.sequence ?? 0) + 1
         var wanted: [(sequence: UInt64, hash: Identifier)] = []
         var sequence = first
@@ -72,7 +80,7 @@ extension SyncEngine {
             }
             guard let segment = valid.first else { return (segments, true) }
             segments.append(segment)
-            admit(segment.record.notices, to: &known)
+            admit(segment.record, to: &known)
             position = segment.position
         }
         return (segments, false)
@@ -85,12 +93,13 @@ extension SyncEngine {
         do throws(LogReader.Refusal) {
             return try reader.check(
                 bytes, device: device, sequence: name.sequence, hash: name.hash, after: position, known,
-                rules: environment.rules)
+                vouched: standing.vouched(device), rules: environment.rules)
         } catch {
             let path = Layout.segment(device, name.sequence, name.hash).description
             switch error {
             case .damaged: report.damaged.append(path)
-            case .revoked: report.refused += 1
+            case .revoked: standing.hold(device, shutOutAt: name.sequence)
+            case .unknownKey: standing.hold(device, keys: state.ring.links.count)
             case .forked: throw .forked(Alarm(device: device, sequence: name.sequence, object: path))
             }
             return nil
@@ -126,7 +135,7 @@ extension SyncEngine {
             if rules.buildsBeforeApplying { try build(replica, &next) }
             var conflicts: [Conflict] = []
             for segment in group { conflicts += try apply(segment, replica, before.seen, &next) }
-            try replica.saveState(next.encoded)
+            try save(next, after: before, in: replica)
             return (next, conflicts)
         }
         state = after
@@ -139,7 +148,7 @@ extension SyncEngine {
     private nonisolated func apply(
         _ segment: CheckedSegment, _ replica: R.Transaction, _ applied: VersionVector, _ state: inout SyncState
     ) throws(SyncError) -> [Conflict] {
-        take(segment, into: &state)
+        try take(segment, into: &state)
         let names = state.members.compactMapValues { $0.name.isEmpty ? nil : $0.name }
         let naming = ConflictNaming(devices: names, date: environment.date())
         var merge = Merge(
@@ -152,20 +161,23 @@ extension SyncEngine {
     }
 
     /// What a segment says about the vault's devices, and about what its writer knows.
-    private nonisolated func take(_ segment: CheckedSegment, into state: inout SyncState) {
+    private nonisolated func take(_ segment: CheckedSegment, into state: inout SyncState) throws(SyncError) {
         let admin = Genesis.adminKey(keys.genesis) ?? []
-        admit(segment.record.notices, to: &state)
+        admit(segment.record, to: &state)
         for notice in segment.record.notices {
             switch notice.kind {
             case .revocation:
                 guard let revocation = Revocation(notice.bytes, vault: keys.vault.pair, admin: admin),
                     let device = Identifier(bytes: revocation.device)
                 else { continue }
-                let last = state.members[device]?.revokedAfter ?? .max
-                state.members[device]?.revokedAfter = min(last, revocation.last)
-            case .name: state.members[segment.device]?.name = Array(notice.bytes.prefix(255))
-            case .kit: if let kit = Identifier(bytes: notice.bytes) { state.kits.append(kit) }
-            case .enrolment, .adminWrap, .rotation: break
+                revoke(device, after: revocation.last, &state)
+            case .rotation:
+                guard let rotation = Rotation(notice.bytes, vault: keys.vault.pair, admin: admin) else { continue }
+                try take(rotation, segment, into: &state)
+            case .merge: if let merge = KeyMerge(notice.bytes) { take(merge, segment, into: &state) }
+            case .name, .kit, .adminWrap:
+                state.note(notice, by: segment.device, at: segment.position.lamport)
+            case .enrolment: break
             }
         }
         var known = segment.record.seen
@@ -175,14 +187,16 @@ extension SyncEngine {
     }
 
     /// Admits the devices that the admin key vouches for.
-    private nonisolated func admit(_ notices: [Notice], to state: inout SyncState) {
+    private nonisolated func admit(_ record: SegmentRecord, to state: inout SyncState) {
         guard let admin = Genesis.adminKey(keys.genesis) else { return }
-        for notice in notices where notice.kind == .enrolment {
+        for notice in record.notices where notice.kind == .enrolment {
             guard let enrolment = Enrolment(notice.bytes, vault: keys.vault.pair, admin: admin),
                 let device = Identifier(bytes: enrolment.device), state.members[device] == nil,
                 state.members.count < Limits.devices
             else { continue }
             state.members[device] = SyncState.Member(keys: enrolment.deviceKeys)
+            // Somebody who had not heard of the rotation has taken it in; it has no part in what came then.
+            if state.ring.hasRotation(unknownTo: record) { revoke(device, after: 0, &state) }
         }
     }
 
@@ -203,10 +217,11 @@ extension SyncEngine {
             let part = Array(missing.prefix(16))
             missing.removeFirst(part.count)
             let paths = part.map { Layout.blob(keys.blobName($0.slot), $0.hash) }
-            let found = try await read(paths, limit: Limits.blob)
+            let found = try await read(paths, limit: Limits.blob + SealedBlob.overhead)
             var blobs: [(Int64, [UInt8])] = []
             for (index, chunk) in part.enumerated() {
-                guard index < found.count, case .bytes(let bytes) = found[index],
+                guard index < found.count, case .bytes(let object) = found[index],
+                    let bytes = SealedBlob.open(object, slot: chunk.slot, ring: state.ring),
                     Identifier(hashing: bytes) == chunk.hash
                 else {
                     report.damaged.append(paths[index].description)

@@ -7,9 +7,11 @@ extension SyncEngine {
         let before = state
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
-            if try build(replica, &next) { try replica.saveState(next.encoded) }
+            let hasMerged = try mergeKeys(replica, &next)
+            if try build(replica, &next) || hasMerged { try save(next, after: before, in: replica) }
             return next
         }
+        try await publishCanary()
         let outbox = try replica.transaction { (replica) throws(SyncError) in try replica.outbox() }
         var rest = outbox.sorted { $0.sequence < $1.sequence }[...]
         while !rest.isEmpty {
@@ -33,6 +35,7 @@ extension SyncEngine {
                 throw .remote(error)
             }
         }
+        try await retireCanaries()
     }
 
     private func notePublished(_ sequences: [UInt64]) throws(SyncError) {
@@ -53,6 +56,8 @@ extension SyncEngine {
     /// From here on a segment is bytes: what is tried again is the same.
     @discardableResult
     nonisolated func build(_ replica: R.Transaction, _ state: inout SyncState) throws(SyncError) -> Bool {
+        // A device that is about to join reads only.
+        guard state.members[own] != nil else { return false }
         var hasBuilt = false
         var changes = try replica.ownChanges(atMost: environment.segmentBytes)
         while !changes.isEmpty || !state.pending.isEmpty {
@@ -65,18 +70,26 @@ extension SyncEngine {
                 previous: previous?.hash ?? .none, lamport: next.isEmpty ? replica.lamport : previous?.lamport ?? 0,
                 isContinued: !next.isEmpty, seen: seen,
                 acknowledged: state.acknowledged[own] ?? [], notices: state.pending, changes: changes)
-            let sequence = (previous?.sequence ?? 0) + 1
-            let bytes = seal(record, sequence)
-            try replica.addToOutbox(sequence, bytes)
-            state.seen[own] = LogPosition(
-                sequence: sequence, hash: Identifier(hashing: bytes), lamport: record.lamport)
-            for notice in state.pending where notice.kind == .name { state.members[own]?.name = notice.bytes }
+            try append(record, replica, &state)
+            for notice in state.pending { state.note(notice, by: own, at: record.lamport) }
             state.pending = []
             hasBuilt = true
             try sweep(replica, after: changes, state)
             changes = next
         }
         return hasBuilt
+    }
+
+    /// Seals a record as the next own segment; its number.
+    @discardableResult
+    nonisolated func append(
+        _ record: SegmentRecord, _ replica: R.Transaction, _ state: inout SyncState
+    ) throws(SyncError) -> UInt64 {
+        let sequence = (state.seen[own]?.sequence ?? 0) + 1
+        let bytes = seal(record, sequence, state.ring.current)
+        try replica.addToOutbox(sequence, bytes)
+        state.seen[own] = LogPosition(sequence: sequence, hash: Identifier(hashing: bytes), lamport: record.lamport)
+        return sequence
     }
 
     /// A directory that was removed elsewhere goes with the last entry that was removed here, and copies go with what they
@@ -93,22 +106,22 @@ extension SyncEngine {
         try merge.moveCopies()
     }
 
-    private nonisolated func seal(_ record: SegmentRecord, _ sequence: UInt64) -> [UInt8] {
+    private nonisolated func seal(_ record: SegmentRecord, _ sequence: UInt64, _ link: KeyRing.Link) -> [UInt8] {
         var plain = PlainBuffer(capacity: 4096)
         record.encode(into: &plain)
         plain.resize(to: Padding.padme(plain.count, floor: Limits.segmentFloor))
-        let header = SignedObject.Header(epoch: keys.epoch, device: own.pair, sequence: sequence)
+        let header = SignedObject.Header(epoch: link.epoch, device: own.pair, sequence: sequence)
         return plain.withBytes { plain in
             SignedObject.make(
-                .segment, header, plain, key: keys.segment, vault: keys.vault.pair, signer: keys.signer)
+                .segment, header, plain, key: link.keys.segment, vault: keys.vault.pair, signer: keys.signer)
         }
     }
 
     /// Uploads the chunks that an own segment names and that are not in it.
     private func pushBlobs(of segment: [UInt8]) async throws(SyncError) {
-        guard let object = SignedObject(.segment, segment),
-            let plain = object.open(key: keys.segment, vault: keys.vault.pair),
-            let record = try? plain.withBytes({ (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes) })
+        guard let opened = SignedObject(.segment, segment)?.open(with: state.ring),
+            let record = try? opened.plain.withBytes({ (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes)
+                })
         else { return }
         var chunks: [ChunkReference] = []
         for case .content(let content) in record.changes { chunks += content.chunks.filter { $0.embedded.isEmpty } }
@@ -120,8 +133,14 @@ extension SyncEngine {
                 for chunk in part { if let bytes = try replica.blob(of: chunk.slot) { blobs.append((chunk, bytes)) } }
                 return blobs
             }
+            // With the segment's own key, so that a retry after a rotation is the same bytes.
+            let epochKeys = opened.keys
             try await create(
-                blobs.map { RemoteObject(path: Layout.blob(keys.blobName($0.0.slot), $0.0.hash), bytes: $0.1) })
+                blobs.map { chunk, bytes in
+                    let sealed = SealedBlob.seal(
+                        bytes, slot: chunk.slot, hash: chunk.hash.pair, keys: epochKeys, vault: keys.vault.pair)
+                    return RemoteObject(path: Layout.blob(keys.blobName(chunk.slot), chunk.hash), bytes: sealed)
+                })
         }
     }
 

@@ -14,22 +14,35 @@ public actor SyncEngine<R: Replica> {
     let keys: SyncKeys
     let environment: SyncEnvironment
     let reader: LogReader
-    var state = SyncState()
+    var state: SyncState
     var report = SyncReport()
+    /// Who may write how far, within a run.
+    var standing = Standing()
 
     public init(replica: R, remote: any Remote, keys: SyncKeys, environment: SyncEnvironment) {
         (self.replica, self.remote, self.keys, self.environment) = (replica, remote, keys, environment)
         reader = LogReader(keys: keys)
+        state = SyncState(ring: keys.ring)
     }
 
     /// Pulls what is new, then pushes what is.
     public func sync() async throws(SyncError) -> SyncReport {
-        report = SyncReport()
-        try loadState()
-        try await prepare()
-        try await pull()
+        try await receive()
         try await push()
         try await compact()
+        return report
+    }
+
+    /// Pulls what is new.
+    @discardableResult
+    func receive() async throws(SyncError) -> SyncReport {
+        report = SyncReport()
+        try loadState()
+        let key = state.ring.current.name
+        let hasCanary = try await prepare()
+        try await pull()
+        // It is gone because somebody has rotated; then the log says so.
+        guard hasCanary || state.ring.current.name != key else { throw .canaryMismatch }
         return report
     }
 
@@ -37,16 +50,17 @@ public actor SyncEngine<R: Replica> {
     nonisolated var own: Identifier { keys.device }
 
     private func loadState() throws(SyncError) {
-        let first = firstState
         state = try replica.transaction { (replica) throws(SyncError) in
-            guard let bytes = try replica.loadState() else { return first }
-            do throws(FormatError) { return try SyncState(decoding: bytes) } catch { throw .store(5) }
+            var ring = keys.ring
+            if let stored = try replica.loadKeys(), !ring.load(stored) { throw .store(5) }
+            guard let bytes = try replica.loadState() else { return firstState(ring) }
+            do throws(FormatError) { return try SyncState(decoding: bytes, ring: ring) } catch { throw .store(5) }
         }
     }
 
     /// Before the first time: the device that made the vault is known from the genesis record.
-    private var firstState: SyncState {
-        var state = SyncState()
+    private nonisolated func firstState(_ ring: KeyRing) -> SyncState {
+        var state = SyncState(ring: ring)
         if let device = Genesis.device(keys.genesis).flatMap({ Identifier(bytes: $0) }),
             let deviceKeys = Genesis.deviceKeys(keys.genesis)
         {
@@ -56,6 +70,7 @@ public actor SyncEngine<R: Replica> {
             state.members[own] = SyncState.Member(keys: enrolment.deviceKeys)
             state.pending.append(Notice(kind: .enrolment, bytes: enrolment.bytes))
         }
+        if !keys.adminWrap.isEmpty { state.pending.append(Notice(kind: .adminWrap, bytes: keys.adminWrap)) }
         if !environment.deviceName.isEmpty {
             state.pending.append(Notice(kind: .name, bytes: environment.deviceName))
         }
@@ -63,26 +78,32 @@ public actor SyncEngine<R: Replica> {
     }
 
     /// The remote is this vault's, and has not been emptied; an empty one becomes this vault's.
-    private func prepare() async throws(SyncError) {
-        let canaryPath = Layout.canary(keys.epoch)
-        let found = try await read([Layout.vault, canaryPath], limit: 4096)
+    ///
+    /// - Returns: false where the canary that was there is gone.
+    private func prepare() async throws(SyncError) -> Bool {
+        let link = state.ring.current
+        let canary = RemoteObject(path: Layout.canary(link), bytes: state.ring.canaryObject(of: link))
+        let found = try await read([Layout.vault, canary.path], limit: KeyRing.objectLimit)
         guard found.count == 2 else { throw .remote(.malformed("a batch came back short")) }
         switch found[0] {
         case .missing:
             guard state.published == 0, state.seen.positions.allSatisfy({ $0.key == own }) else {
                 throw .rolledBack(Alarm(device: own, sequence: state.published, object: Layout.vault.description))
             }
-            try await create([
-                RemoteObject(path: Layout.vault, bytes: keys.genesis),
-                RemoteObject(path: canaryPath, bytes: keys.canary),
-            ])
+            try await create([RemoteObject(path: Layout.vault, bytes: keys.genesis), canary])
+            return true
         case .bytes(keys.genesis):
             switch found[1] {
-            case .bytes(keys.canary): return
-            case .missing where state.published == 0:
-                try await create([RemoteObject(path: canaryPath, bytes: keys.canary)])
+            case .bytes(canary.bytes): return true
+            // Half of it arrived: to be put there again.
+            case .bytes(let part) where part.count < canary.bytes.count && canary.bytes.starts(with: part): break
+            case .missing: break
             default: throw .canaryMismatch
             }
+            if state.canary == link.name { return false }
+            let isFirst = state.published == 0 && state.seen.positions.allSatisfy { $0.key == own }
+            if isFirst { try await create([canary]) }
+            return true
         default: throw .canaryMismatch
         }
     }

@@ -20,6 +20,15 @@ struct SyncState: Equatable, Sendable {
     var kits: [Identifier] = []
     /// What is to go into the next own segment.
     var pending: [Notice] = []
+    /// The key whose canary was at the remote when it was looked at last.
+    var canary: KeyName?
+    /// The admin key, wrapped under the master password: the latest that anybody announced.
+    var adminWrap: [UInt8] = []
+    var adminWrapStamp = Stamp(lamport: 0, device: .none)
+    /// The account keys; kept apart from the rest, because they are secret.
+    var ring: KeyRing
+
+    init(ring: KeyRing) { self.ring = ring }
 
     struct Member: Equatable, Sendable {
         /// Ed25519, then X25519.
@@ -42,6 +51,22 @@ struct SyncState: Equatable, Sendable {
             }
         }
         return stable
+    }
+}
+
+extension SyncState {
+    /// What a device says of itself and of the vault, in a segment that ends at a clock.
+    mutating func note(_ notice: Notice, by device: Identifier, at lamport: UInt64) {
+        switch notice.kind {
+        case .name: members[device]?.name = Array(notice.bytes.prefix(255))
+        case .kit:
+            if let kit = Identifier(bytes: notice.bytes), !kits.contains(kit) { kits.append(kit) }
+        case .adminWrap:
+            let stamp = Stamp(lamport: lamport, device: device)
+            guard notice.bytes.count == Wrap.size, stamp >= adminWrapStamp || adminWrap.isEmpty else { return }
+            (adminWrap, adminWrapStamp) = (notice.bytes, stamp)
+        case .enrolment, .revocation, .rotation, .merge: break
+        }
     }
 }
 
@@ -75,14 +100,22 @@ extension SyncState {
             sink.append(UInt32(truncatingIfNeeded: notice.bytes.count))
             sink.append(bytes: notice.bytes)
         }
+        sink.append(canary?.low ?? 0)
+        sink.append(canary?.high ?? 0)
+        sink.append(UInt16(truncatingIfNeeded: adminWrap.count))
+        sink.append(bytes: adminWrap)
+        for word in [adminWrapStamp.lamport, adminWrapStamp.device.low, adminWrapStamp.device.high] {
+            sink.append(word)
+        }
         return sink.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
     }
 
-    init(decoding array: [UInt8]) throws(FormatError) {
-        self = try unsafe SyncState(array.span.bytes)
+    init(decoding array: [UInt8], ring: KeyRing) throws(FormatError) {
+        self = try unsafe SyncState(array.span.bytes, ring)
     }
 
-    private init(_ bytes: RawSpan) throws(FormatError) {
+    private init(_ bytes: RawSpan, _ ring: KeyRing) throws(FormatError) {
+        self.init(ring: ring)
         var cursor = Cursor()
         func identifier(_ cursor: inout Cursor) throws(FormatError) -> Identifier {
             Identifier(low: try cursor.integer(bytes), high: try cursor.integer(bytes))
@@ -112,5 +145,9 @@ extension SyncState {
             let length = Int(try cursor.integer(bytes, as: UInt32.self))
             pending.append(Notice(kind: kind, bytes: try cursor.array(bytes, count: length)))
         }
+        let name = KeyName(low: try cursor.integer(bytes), high: try cursor.integer(bytes))
+        canary = name == KeyName(low: 0, high: 0) ? nil : name
+        adminWrap = try cursor.array(bytes, count: Int(try cursor.integer(bytes, as: UInt16.self)))
+        adminWrapStamp = Stamp(lamport: try cursor.integer(bytes), device: try identifier(&cursor))
     }
 }

@@ -18,6 +18,8 @@ struct SyncIndex {
 
     /// The row of the engine's state.
     static let state: Int64 = 1
+    /// The row of the account keys of later epochs.
+    static let keys: Int64 = 3
 
     /// By the entry.
     private(set) var registers = LoggedDictionary<Identifier, Place>()
@@ -40,7 +42,7 @@ struct SyncIndex {
     /// Notes a row that was read.
     mutating func add(_ record: SyncRecord, slot: Int64) {
         switch record {
-        case .state: break
+        case .state, .keys: break
         case .register(let register):
             setRegister(register.placement.entry, Place(slot: slot, lineage: register.placement.lineage))
         case .waiting(let chunk): waiting[chunk] = slot

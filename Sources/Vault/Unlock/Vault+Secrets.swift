@@ -14,12 +14,14 @@ extension Vault {
 
     /// Issues a kit: the account key, wrapped for the way to another device.
     ///
-    /// - Parameter parameters: the cost of opening it.
+    /// - Parameters:
+    ///   - parameters: the cost of opening it.
+    ///   - remote: the remote's address, without a credential.
     /// - Returns: the kit's text.
     public func issueKit(
-        password: borrowing MasterPassword, email: String, parameters: KDFParameters
+        password: borrowing MasterPassword, email: String, parameters: KDFParameters, remote: String = ""
     ) throws(VaultError) -> [UInt8] {
-        try wrappedKeys().issueKit(password: password, email: email, parameters: parameters)
+        try wrappedKeys().issueKit(password: password, email: email, parameters: parameters, remote: remote)
     }
 
     /// What unlocking costs in this vault.
@@ -29,7 +31,20 @@ extension Vault {
 
     /// The keys as they stand in the header.
     public func wrappedKeys() throws(VaultError) -> WrappedKeys {
-        WrappedKeys(header: try readHeader(), vault: identifier)
+        let later: [UInt8]?
+        do throws(Errno) {
+            later = try committer.withLock { (committer) throws(Errno) in try committer.loadKeys() }
+        } catch {
+            throw .io(error, "reading the account keys of later epochs")
+        }
+        return WrappedKeys(header: try readHeader(), vault: identifier, later: later)
+    }
+
+    /// Takes the admin key's wrap that another device has announced: a device that joins gets it with the logs.
+    public func adopt(adminWrap: [UInt8]) throws(VaultError) {
+        var header = try readHeader()
+        header[Header.adminWrap] = adminWrap
+        try write(header)
     }
 
     /// Puts the keys under another password into the header, durably.
