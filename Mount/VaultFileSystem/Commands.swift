@@ -63,8 +63,12 @@ final class Commands: Sendable {
             let keys = try pass { () throws(VaultError) in try vault.wrappedKeys() }
             let cost = KDFParameters.kit(
                 for: try keys.unlockParameters(), physicalMemoryMiB: ProcessInfo.processInfo.physicalMemory >> 20)
-            let kit = try keys.issueKit(password: password, email: address, parameters: cost)
-            let fingerprint = try pass { () throws(VaultError) in vault.fingerprint }
+            let kit = try keys.issueKit(
+                password: password, email: address, parameters: cost, remote: service?.remote() ?? "")
+            let fingerprint = try pass { () throws(VaultError) in
+                try vault.note(kit: kit)
+                return vault.fingerprint
+            }
             return Commands.answer(.done, kit, Array(fingerprint.joined(separator: " ").utf8))
         } catch {
             return try Commands.refusal(error)

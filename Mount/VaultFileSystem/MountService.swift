@@ -10,14 +10,18 @@ public struct MountService: Sendable {
     public var stop: @Sendable () -> Void
     /// What `coffer status` tells of it.
     public var report: @Sendable () -> SyncOverview?
+    /// Where the remote is, for kits; empty where there is none.
+    public var remote: @Sendable () -> String
     /// Answers what another verb asks through the control file `command`: a secret, which may be empty and is wiped by the
     /// caller, and a request. At most 32 KiB.
     public var answer: @Sendable (_ secret: RawSpan, _ request: RawSpan) -> [UInt8]
 
     public init(
         start: @escaping @Sendable () -> Void, stop: @escaping @Sendable () -> Void,
-        report: @escaping @Sendable () -> SyncOverview?, answer: @escaping @Sendable (RawSpan, RawSpan) -> [UInt8]
+        report: @escaping @Sendable () -> SyncOverview?, remote: @escaping @Sendable () -> String,
+        answer: @escaping @Sendable (RawSpan, RawSpan) -> [UInt8]
     ) {
-        (self.start, self.stop, self.report, self.answer) = (start, stop, report, answer)
+        (self.start, self.stop, self.report) = (start, stop, report)
+        (self.remote, self.answer) = (remote, answer)
     }
 }

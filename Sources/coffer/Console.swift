@@ -23,6 +23,21 @@ enum Console {
         if let hint = failure.hint { say("        \(hint)") }
     }
 
+    /// Asks a person, who sees what is typed. Where there is no terminal, nobody can be asked.
+    ///
+    /// - Parameter option: what gives the answer beforehand.
+    static func ask(_ question: String, option: String) throws -> String {
+        guard isatty(STDIN_FILENO) == 1, let line = prompt(question), !line.isEmpty else {
+            throw Failure(.usage, "\(option) is missing.", hint: "Give it, or run this on a terminal.")
+        }
+        return line
+    }
+
+    private static func prompt(_ question: String) -> String? {
+        write(question, to: STDERR_FILENO)
+        return readLine(strippingNewline: true)?.trimmingCharacters(in: .whitespaces)
+    }
+
     /// A line that is written over itself, and only on a terminal.
     static func progress(_ text: String) {
         guard isTerminal else { return }

@@ -14,7 +14,8 @@ struct KitCommand: ParsableCommand {
         discussion: VerbHelp.text(
             """
             The kit lets a second device join and serves as a backup on paper. It opens with the e-mail address \
-            and the master password only, at a higher cost than unlocking.
+            and the master password only, at a higher cost than unlocking. It says where the remote is, where one is \
+            set, and the other devices are told of it.
             """,
             examples: ["coffer kit --png kit.png --address ann@example.org", "coffer kit --text | lpr"],
             codes: .opening))
@@ -62,18 +63,26 @@ struct KitCommand: ParsableCommand {
         _ = try MasterPassword.from(secret)
         do throws(CommandError) {
             let kit = try mount.issueKit(password: secret, email: address)
+            if hasRemote(kit.text) {
+                Interrupts.block()
+                SyncClient(mount, vault.path).announceKit()
+            }
             return (kit.text, kit.fingerprint)
         } catch {
             throw Failure(error, vault: vault.path)
         }
     }
 
+    private func hasRemote(_ kit: [UInt8]) -> Bool { Kit(text: kit)?.remote.isEmpty == false }
+
     private func issueUnmounted() throws -> ([UInt8], String) {
         let secret = try password.read()
         let opened = try vault.open(secret)
-        defer { try? opened.close() }
-        let kit = try KitWriter.issue(opened, password: secret, email: address, parameters: nil)
-        return (kit, opened.fingerprint.joined(separator: " "))
+        return try vault.withHost(opened) { client in
+            let kit = try KitWriter.issue(opened, password: secret, email: address, parameters: nil)
+            if hasRemote(kit) { client.announceKit() }
+            return (kit, opened.fingerprint.joined(separator: " "))
+        }
     }
 }
 
@@ -86,8 +95,12 @@ enum KitWriter {
     ) throws -> [UInt8] {
         do throws(VaultError) {
             let unlock = try vault.unlockParameters()
-            return try vault.issueKit(
-                password: password, email: email, parameters: parameters ?? KDFOptions.kit(unlock))
+            let settings = try vault.syncSettings().flatMap { SyncSettings($0) }
+            let kit = try vault.issueKit(
+                password: password, email: email, parameters: parameters ?? KDFOptions.kit(unlock),
+                remote: settings?.remote?.url ?? "")
+            try vault.note(kit: kit)
+            return kit
         } catch {
             throw Failure(error, vault: vault.path)
         }

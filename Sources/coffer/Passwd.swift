@@ -34,6 +34,7 @@ struct Passwd: ParsableCommand {
         try vault.requireFile()
         if let mount = vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
         Console.say("The master password was changed. Kits that were issued before still need the old one.")
+        Console.say("This revokes nothing: where somebody may have a kit or a device, use `coffer rotate`.")
     }
 
     /// The process behind the mount has the vault open: it is asked to.

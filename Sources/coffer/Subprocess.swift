@@ -33,8 +33,12 @@ struct Subprocess {
         var attributes = posix_spawnattr_t()
         unsafe posix_spawnattr_init(&attributes)
         defer { unsafe posix_spawnattr_destroy(&attributes) }
-        // POSIX_SPAWN_SETSID of glibc 2.26: no terminal sends the child its signals.
-        if feeds { unsafe posix_spawnattr_setflags(&attributes, 0x80) }
+        // Signals that this process waits for are not blocked in a child.
+        var none = sigset_t()
+        unsafe sigemptyset(&none)
+        unsafe posix_spawnattr_setsigmask(&attributes, &none)
+        // POSIX_SPAWN_SETSIGMASK, and POSIX_SPAWN_SETSID of glibc 2.26: no terminal sends the child its signals.
+        unsafe posix_spawnattr_setflags(&attributes, feeds ? 0x88 : 0x08)
         var process = pid_t()
         var words = unsafe ([name ?? arguments[0]] + arguments.dropFirst()).map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }

@@ -8,8 +8,6 @@ public struct SyncEnvironment: Sendable {
     public var segmentBytes: Int
     /// How many own segments there may be before a snapshot takes their place.
     public var segmentsBeforeSnapshot: UInt64
-    public var progress: @Sendable (SyncProgress) -> Void = { _ in }
-    public var keepEvidence: @Sendable (String, [UInt8]) -> Void = { _, _ in }
     public var rules = ProtocolRules()
 
     public init(
@@ -59,7 +57,6 @@ public struct SyncReport: Equatable, Sendable {
     public var damaged: [String] = []
     /// Segments of devices that had been shut out.
     public var refused = 0
-    public var withheld: [Alarm] = []
 
     public init() {}
 }

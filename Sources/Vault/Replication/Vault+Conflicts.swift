@@ -13,6 +13,17 @@ extension Vault {
 
     /// The paths of entries with whose content others compete that nobody has gone on from: beside each there are copies.
     public func conflicts() -> [String] {
-        return []
+        let lineages: [Identifier] = []
+        guard !lineages.isEmpty else { return [] }
+        let paths = tree.withLock { tree in
+            tree.indexEntries()
+            return lineages.compactMap { lineage -> String? in
+                guard let node = tree.node(ofLineage: lineage), let name = tree.names(of: node).first else {
+                    return nil
+                }
+                return tree.path(ofDentry: name)
+            }
+        }
+        return paths.sorted()
     }
 }

@@ -78,6 +78,9 @@ final class EvidenceFolder: Sendable {
 
 /// Moments as people and scripts read them.
 enum Moment {
+    /// Seconds since 1970.
+    static var now: Int { time(nil) }
+
     /// `2026-11-23T10:20:30Z`
     static func iso8601(_ seconds: Int) -> String {
         Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(.iso8601)

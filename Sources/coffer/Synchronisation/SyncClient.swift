@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Glibc
 internal import Sealing
+internal import SystemPackage
 internal import Vault
 internal import VaultFileSystem
 
@@ -59,46 +60,70 @@ struct SyncClient {
         .vaultInUse, "The process behind the mount gave no answer.", hint: "Lock the vault with `coffer lock` first.")
 }
 
+extension SyncClient {
+    /// To the process behind a mount.
+    init(_ mount: MountTable.Mount, _ path: FilePath) {
+        ask = { request, secret in
+            do throws(CommandError) { return try mount.askService(request, secret: secret) } catch {
+                throw Failure(error, vault: path)
+            }
+        }
+    }
+
+    /// To this process.
+    init(_ host: SyncHost) {
+        ask = { request, secret in
+            secret.withBytes { secret in unsafe host.answer(secret, request.span.bytes) }
+        }
+    }
+
+    /// Tells the other devices of a kit, so that whoever joins with it finds it known. What does not work is a warning: a
+    /// later sync will do.
+    func announceKit() {
+        do {
+            _ = try perform(.sync(.plain), secret: SecretBytes(count: 0))
+        } catch let failure as Failure {
+            Console.say("Warning: \(failure.message)")
+            Console.say("         Run `coffer sync` before anybody joins with this kit.")
+        } catch {
+            Console.say("Run `coffer sync` before anybody joins with this kit.")
+        }
+    }
+}
+
 extension VaultOptions {
     /// Carries out a request where the vault is open, or opens it for that.
     func synchronise(
         _ request: SyncRequest, _ password: PasswordOptions, secret kind: SyncClient.SecretKind = .none
     ) throws -> SyncOutcome {
         try requireFile()
-        if let mount { return try synchronise(request, password, kind, mounted: mount) }
+        if let mount {
+            let secret = try VaultOptions.secret(kind, password)
+            Interrupts.block()
+            return try SyncClient(mount, path).perform(request, secret: secret)
+        }
         let line = try password.readLine(prompt: "Master password: ")
         let opened = try open(MasterPassword.from(line))
+        let secret: SecretBytes
+        if kind == .masterPassword { secret = line } else { secret = try VaultOptions.secret(kind, password) }
+        return try withHost(opened) { try $0.perform(request, secret: secret) }
+    }
+
+    /// Does something with an open vault that nobody has mounted, and closes it.
+    func withHost<R>(_ opened: Vault, _ body: (SyncClient) throws -> R) throws -> R {
+        Interrupts.block()
         let host = SyncHost(opened, timing: nil)
-        let client = SyncClient { request, secret in
-            secret.withBytes { secret in unsafe host.answer(secret, request.span.bytes) }
-        }
+        host.start()
         do {
-            let secret = try kind == .masterPassword ? line : VaultOptions.secret(kind, password)
-            Interrupts.block()
-            host.start()
-            let outcome = try client.perform(request, secret: secret)
+            let result = try body(SyncClient(host))
             host.stop()
             try close(opened)
-            return outcome
+            return result
         } catch {
             host.stop()
             try? opened.close()
             throw error
         }
-    }
-
-    private func synchronise(
-        _ request: SyncRequest, _ password: PasswordOptions, _ kind: SyncClient.SecretKind,
-        mounted mount: MountTable.Mount
-    ) throws -> SyncOutcome {
-        let secret = try VaultOptions.secret(kind, password)
-        Interrupts.block()
-        let client = SyncClient { request, secret in
-            do throws(CommandError) { return try mount.askService(request, secret: secret) } catch {
-                throw Failure(error, vault: path)
-            }
-        }
-        return try client.perform(request, secret: secret)
     }
 
     private static func secret(_ kind: SyncClient.SecretKind, _ password: PasswordOptions) throws -> SecretBytes {

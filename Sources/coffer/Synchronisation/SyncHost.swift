@@ -75,6 +75,7 @@ final class SyncHost: Sendable {
     var service: MountService {
         MountService(
             start: { [self] in start() }, stop: { [self] in stop() }, report: { [self] in report() },
+            remote: { [worker] in (try? worker.settings().remote?.url) ?? "" },
             answer: { [self] secret, request in answer(secret, request) })
     }
 
@@ -197,23 +198,5 @@ final class SyncHost: Sendable {
         }
         defer { state.withLock { $0.running = nil } }
         return answer.wait()
-    }
-}
-
-/// What a thread waits for and a task gives.
-private final class Answer<Value: Sendable>: Sendable {
-    private let value = Mutex<Value?>(nil)
-    private let isThere = DispatchSemaphore(value: 0)
-
-    func give(_ value: Value) {
-        self.value.withLock { $0 = value }
-        isThere.signal()
-    }
-
-    func wait() -> Value {
-        while true {
-            isThere.wait()
-            if let value = value.withLock({ $0 }) { return value }
-        }
     }
 }

@@ -14,10 +14,11 @@ final class SyncSession: Sendable {
 
     /// - Parameters:
     ///   - creates: makes the remote's folder, where it is missing.
+    ///   - replica: and `keys`: of a device that this one becomes; the vault's own by default.
     ///   - tell: told in words what takes long.
     init(
         _ vault: Vault, _ settings: RemoteSettings, deviceName: String, creates: Bool = false,
-        tell: @escaping @Sendable (String) -> Void
+        replica: VaultReplica? = nil, keys: SyncKeys? = nil, tell: @escaping @Sendable (String) -> Void
     ) throws {
         self.settings = settings
         remote = try settings.open(creates: creates)
@@ -27,9 +28,13 @@ final class SyncSession: Sendable {
             date: { Moment.today() }, deviceName: Array(deviceName.utf8), segmentBytes: 1 << 20)
         environment.progress = { tell($0.sentence) }
         environment.keepEvidence = { name, bytes in evidence.keep(bytes, as: name) }
-        let keys = try SyncSession.keys(of: vault)
-        engine = SyncEngine(
-            replica: VaultReplica(vault), remote: remote, keys: keys, environment: environment)
+        do throws(VaultError) {
+            engine = SyncEngine(
+                replica: replica ?? VaultReplica(vault), remote: remote, keys: try keys ?? SyncKeys(vault),
+                environment: environment)
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
     }
 
     /// The folder of the directory that the remote is; nil for others.

@@ -5,6 +5,7 @@ internal import Sync
 internal import Vault
 internal import VaultFileSystem
 
+/// The devices of a vault, and what only the master password allows: shutting them out, new account keys, a new device.
 extension SyncWorker {
     func listDevices() async throws -> SyncOutcome {
         SyncOutcome(devices: await devices(try current()))
@@ -16,10 +17,8 @@ extension SyncWorker {
         let before = settings.seen
         for device in status.devices where !device.isOwn && device.sequence > 0 {
             let id = device.identifier.hexadecimal
-            if settings.seen[id]?.sequence != device.sequence {
-                settings.seen[id] = SyncSettings.Seen(
-                    sequence: device.sequence, seconds: Int(Date().timeIntervalSince1970))
-            }
+            guard settings.seen[id]?.sequence != device.sequence else { continue }
+            settings.seen[id] = SyncSettings.Seen(sequence: device.sequence, seconds: Moment.now)
         }
         if settings.seen != before { try? save(settings) }
         return status.devices.map { device in
@@ -29,4 +28,94 @@ extension SyncWorker {
                 lastSeen: settings.seen[id].map { Moment.iso8601($0.seconds) }, isBehind: device.isBehind)
         }
     }
+
+    func revoke(_ name: String, _ secret: Secret) async throws -> SyncOutcome {
+        let session = try current()
+        let admin = try adminKey(secret)
+        // What others have done is read first: a device may have come, or been revoked already.
+        _ = try await engine(session) { (engine) throws(SyncError) in try await engine.sync() }
+        let device = try await find(name, session)
+        let report = try await engine(session) { (engine) throws(SyncError) in
+            try await engine.rotate(
+                admin: admin, shuttingOut: [device.identifier: nil], seconds: Int64(Moment.now))
+        }
+        await note(report, session)
+        return SyncOutcome(notes: [
+            "The device \(device.label) is revoked: it reads nothing that is written from now on, and nobody takes what "
+                + "it writes. It keeps what it has: change the secrets that were on it.",
+            SyncWorker.newKitIsNeeded,
+        ])
+    }
+
+    func rotate(_ secret: Secret) async throws -> SyncOutcome {
+        let session = try current()
+        let admin = try adminKey(secret)
+        let report = try await engine(session) { (engine) throws(SyncError) in
+            try await engine.rotate(admin: admin, seconds: Int64(Moment.now))
+        }
+        await note(report, session)
+        return SyncOutcome(notes: [
+            "There is a new account key for all that is written from now on; what was written before stays under the old.",
+            SyncWorker.newKitIsNeeded,
+        ])
+    }
+
+    private static let newKitIsNeeded =
+        "Kits that were issued before open nothing new: issue another with `coffer kit`, and destroy the old ones."
+
+    /// Goes on as a device of its own: another copy of this vault's file goes on under the name that it had.
+    func becomeNewDevice(_ secret: Secret) async throws {
+        let settings = try settings()
+        guard let remote = settings.remote else { throw Failure.noRemote }
+        let admin = try adminKey(secret)
+        let (device, made) = (Identifier.random(), DeviceKeys())
+        let enrolment = Enrolment(
+            vault: vault.identifier.pair, device: device.pair, keys: made, kit: Identifier.none.pair,
+            epoch: vault.accountKey.epoch, seconds: Int64(Moment.now), admin: admin)
+        let keys: SyncKeys
+        do throws(VaultError) {
+            keys = SyncKeys(
+                vault: vault.identifier, device: device, genesis: try vault.replicaOrigin().genesis,
+                accountKey: vault.accountKey, signer: made.copy(), enrolment: enrolment)
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+        let replica = VaultReplica(vault)
+        replica.prepare(successor: device, keys: made)
+        let session = try SyncSession(vault, remote, deviceName: settings.deviceName, replica: replica, keys: keys) {
+            _ in
+        }
+        try await engine(session) { (engine) throws(SyncError) in try await engine.becomeDevice() }
+        forget()
+    }
+
+    private func find(_ name: String, _ session: SyncSession) async throws -> SyncStatus.Device {
+        let all = try await engine(session) { (engine) throws(SyncError) in try await engine.status() }.devices
+        let named = all.filter { $0.label == name || name.count >= 6 && $0.identifier.hexadecimal.hasPrefix(name) }
+        guard let device = named.first else {
+            throw Failure(.otherError, "There is no device \(name).", hint: "See their names with `coffer devices`.")
+        }
+        guard named.count == 1 else {
+            throw Failure(
+                .otherError, "\(named.count) devices are called \(name).",
+                hint: "Give the id, or the beginning of it, that `coffer devices` shows.")
+        }
+        guard !device.isOwn else {
+            throw Failure(.otherError, "This is \(name) itself.", hint: "Revoke it from another device.")
+        }
+        guard !device.isRevoked else { throw Failure(.otherError, "The device \(name) is revoked already.") }
+        return device
+    }
+
+    private func adminKey(_ secret: Secret) throws -> AdminKey {
+        let password = try MasterPassword.from(secret.bytes)
+        do throws(VaultError) { return try vault.wrappedKeys().adminKey(password: password) } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+}
+
+extension DeviceKeys {
+    /// The same keys in an owner of their own.
+    fileprivate func copy() -> DeviceKeys { DeviceKeys(secret: secret.withBytes { SecretBytes(copying: $0) }) }
 }

@@ -1,0 +1,120 @@
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+internal import Vault
+
+struct Join: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Make this machine another device of a vault, with a kit.",
+        discussion: VerbHelp.text(
+            """
+            Asks for what is missing: the e-mail address, the master password, the kit, in this order. The kit is a \
+            photograph or a picture of its QR code (PNG or JPEG), or a file with its text; it says where the remote is.
+
+            Compare the six words with those that the other device shows (`coffer status`): they tell this vault from \
+            one that somebody else has made for you. Nothing is written before the remote has shown that it is the \
+            kit's, and no vault is left where joining does not succeed.
+            """,
+            examples: [
+                "coffer join --kit kit.jpg", "coffer join --kit kit.txt --email ann@example.org --remote /mnt/coffer",
+            ],
+            codes: [
+                .wrongPassword, .kdfOutOfBounds, .vaultExists, .weakPassword, .integrityError, .remoteUnreachable,
+                .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked,
+            ]))
+
+    @OptionGroup var vault: VaultOptions
+    @OptionGroup var password: PasswordOptions
+
+    @Option(
+        name: .long, help: ArgumentHelp("The kit: a picture, or a file with its text.", valueName: "file"),
+        completion: .file())
+    var kit: String?
+
+    @Option(
+        name: .long, help: ArgumentHelp("The e-mail address that the kit was issued for.", valueName: "address"))
+    var email: String?
+
+    @Option(
+        name: .long, help: ArgumentHelp("Where the remote is, instead of what the kit says.", valueName: "url"),
+        completion: .directory)
+    var remote: String?
+
+    @OptionGroup var options: RemoteOptions
+
+    @Option(
+        name: .long, help: ArgumentHelp("The vault's six words, compared instead of asked for.", valueName: "words"))
+    var fingerprint: String?
+
+    @OptionGroup var device: DeviceOptions
+
+    @Option(
+        name: .long, help: ArgumentHelp("Memory for deriving the key at unlock, in MiB (64 to 4096).", valueName: "MiB")
+    )
+    var kdfMemory: UInt32?
+
+    @Option(name: .long, help: ArgumentHelp("Passes for deriving the key at unlock (3 to 10).", valueName: "N"))
+    var kdfPasses: UInt32?
+
+    @Flag(name: .long, help: "Print the result as JSON.")
+    var json = false
+
+    func run() throws {
+        let path = vault.path
+        guard !FileManager.default.fileExists(atPath: path.string) else {
+            throw Failure(VaultError.alreadyExists, vault: path)
+        }
+        let cost = try KDFOptions.chosen(memory: kdfMemory, passes: kdfPasses)
+        let email = try email ?? Console.ask("E-mail address: ", option: "--email")
+        let secret = try password.readLine(prompt: "Master password: ")
+        _ = try MasterPassword.from(secret)
+        let file = try kit ?? Console.ask("Kit (a picture, or a file with its text): ", option: "--kit")
+        let read = try KitReader.read(file)
+        let settings = try options.settings(address(read))
+        Interrupts.block()
+        let joining = Joining(read, settings, at: path, deviceName: device.deviceName)
+        let words = try joining.open(secret.withBytes { Secret($0) }, email: email)
+        try compare(words)
+        let entries = try joining.make(cost ?? KDFOptions.calibrated())
+        report(joining, words, entries)
+    }
+
+    private func address(_ kit: Kit) throws -> String {
+        if let remote { return remote }
+        guard kit.remote.isEmpty else { return kit.remote }
+        throw Failure(
+            .usage, "The kit says nothing of a remote: it was issued before one was set.",
+            hint: "Name it with --remote, or issue another kit.")
+    }
+
+    /// The six words tell this vault from one that somebody has made to be joined.
+    private func compare(_ words: [String]) throws {
+        if let fingerprint {
+            guard fingerprint.lowercased().split(whereSeparator: \.isWhitespace).map(String.init) == words else {
+                throw Failure(
+                    .mismatch, "The fingerprint is another one: this vault's is \(words.joined(separator: " ")).",
+                    hint: "The kit or the remote is not what you take it for; nothing was written.")
+            }
+            return
+        }
+        Console.say("Fingerprint: \(words.joined(separator: " "))")
+        guard isatty(STDIN_FILENO) == 1 else { return }
+        let answer = try Console.ask("Does the other device show the same words? [yes/no] ", option: "--fingerprint")
+        guard ["yes", "y"].contains(answer.lowercased()) else {
+            throw Failure(.mismatch, "The words are others; nothing was written.")
+        }
+    }
+
+    private func report(_ joining: Joining, _ words: [String], _ entries: Int) {
+        if json {
+            return Console.json([
+                "vault": joining.identifier.hexadecimal, "path": joining.path.string,
+                "fingerprint": words.joined(separator: " "),
+            ])
+        }
+        Console.result("Vault \(joining.identifier.hexadecimal) at \(joining.path), \(entries) entries")
+        Console.say("Mount it with: coffer mount DIR")
+    }
+}
