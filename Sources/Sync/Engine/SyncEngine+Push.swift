@@ -58,6 +58,7 @@ extension SyncEngine {
     nonisolated func build(_ replica: R.Transaction, _ state: inout SyncState) throws(SyncError) -> Bool {
         // A device that is about to join reads only.
         guard state.members[own] != nil else { return false }
+        state.pending += try replica.takeNotices()
         var hasBuilt = false
         var changes = try replica.ownChanges(atMost: environment.segmentBytes)
         while !changes.isEmpty || !state.pending.isEmpty {
@@ -121,7 +122,7 @@ extension SyncEngine {
     private func pushBlobs(of segment: [UInt8]) async throws(SyncError) {
         guard let opened = SignedObject(.segment, segment)?.open(with: state.ring),
             let record = try? opened.plain.withBytes({ (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes)
-                })
+            })
         else { return }
         var chunks: [ChunkReference] = []
         for case .content(let content) in record.changes { chunks += content.chunks.filter { $0.embedded.isEmpty } }

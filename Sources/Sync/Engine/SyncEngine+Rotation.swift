@@ -145,24 +145,33 @@ extension SyncEngine {
         let link = state.ring.current
         guard state.canary != link.name else { return }
         try await create([RemoteObject(path: Layout.canary(link), bytes: state.ring.canaryObject(of: link))])
+        try keep { $0.canary = link.name }
     }
 
-    /// Once the segment that announces a key is there, the canaries of the keys before it go: kits of theirs are of no use
-    /// any more.
+    /// Once every device has read of a key, the canaries of those before it go. Not sooner: where objects arrive in any order,
+    /// a device would miss its canary before it can know why.
     func retireCanaries() async throws(SyncError) {
         let link = state.ring.current
-        guard state.canary != link.name else { return }
+        guard state.retired != link.name, let origin = link.origin, isKnownToAll(origin) else { return }
         let old = state.ring.links.filter { $0.name != link.name }.suffix(16).map(Layout.canary)
-        if !old.isEmpty {
-            do throws(RemoteError) { try await remote.remove(old) } catch { throw .remote(error) }
+        do throws(RemoteError) { try await remote.remove(old) } catch { throw .remote(error) }
+        try keep { $0.retired = link.name }
+    }
+
+    private func isKnownToAll(_ origin: KeyRing.Origin) -> Bool {
+        let writer = Identifier(low: origin.device.0, high: origin.device.1)
+        return state.members.allSatisfy { device, member in
+            member.revokedAfter != nil || device == own || device == writer
+                || state.seenBy[device]?[writer]?.sequence ?? 0 >= origin.sequence
         }
-        let before = state
-        state = try replica.transaction { (replica) throws(SyncError) in
-            var next = before
-            next.canary = link.name
-            try replica.saveState(next.encoded)
-            return next
-        }
+    }
+
+    private func keep(_ change: (inout SyncState) -> Void) throws(SyncError) {
+        var next = state
+        change(&next)
+        let bytes = next.encoded
+        try replica.transaction { (replica) throws(SyncError) in try replica.saveState(bytes) }
+        state = next
     }
 
     /// Keeps state and keys.

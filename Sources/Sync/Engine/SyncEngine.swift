@@ -91,21 +91,27 @@ public actor SyncEngine<R: Replica> {
                 throw .rolledBack(Alarm(device: own, sequence: state.published, object: Layout.vault.description))
             }
             try await create([RemoteObject(path: Layout.vault, bytes: keys.genesis), canary])
-            return true
         case .bytes(keys.genesis):
-            switch found[1] {
-            case .bytes(canary.bytes): return true
-            // Half of it arrived: to be put there again.
-            case .bytes(let part) where part.count < canary.bytes.count && canary.bytes.starts(with: part): break
-            case .missing: break
-            default: throw .canaryMismatch
-            }
-            if state.canary == link.name { return false }
-            let isFirst = state.published == 0 && state.seen.positions.allSatisfy { $0.key == own }
-            if isFirst { try await create([canary]) }
-            return true
+            guard try await isThere(canary, found[1]) else { return false }
         default: throw .canaryMismatch
         }
+        state.canary = link.name
+        return true
+    }
+
+    /// Whether the canary is there, or may still come there.
+    private func isThere(_ canary: RemoteObject, _ found: RemoteBytes) async throws(SyncError) -> Bool {
+        switch found {
+        case .bytes(canary.bytes): return true
+        case .missing:
+            if state.canary == state.ring.current.name { return false }
+        case .bytes(let part) where part.count < canary.bytes.count && canary.bytes.starts(with: part): break
+        default: throw .canaryMismatch
+        }
+        // Half of it arrived, or none yet: the same bytes from each device.
+        guard state.members[own] != nil else { return false }
+        try await create([canary])
+        return true
     }
 
     // MARK: The remote, with its errors as ours

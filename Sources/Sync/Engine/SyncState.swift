@@ -22,6 +22,8 @@ struct SyncState: Equatable, Sendable {
     var pending: [Notice] = []
     /// The key whose canary was at the remote when it was looked at last.
     var canary: KeyName?
+    /// The key that has replaced all others, whose canaries are gone.
+    var retired: KeyName?
     /// The admin key, wrapped under the master password: the latest that anybody announced.
     var adminWrap: [UInt8] = []
     var adminWrapStamp = Stamp(lamport: 0, device: .none)
@@ -100,8 +102,7 @@ extension SyncState {
             sink.append(UInt32(truncatingIfNeeded: notice.bytes.count))
             sink.append(bytes: notice.bytes)
         }
-        sink.append(canary?.low ?? 0)
-        sink.append(canary?.high ?? 0)
+        for name in [canary, retired] { for word in [name?.low ?? 0, name?.high ?? 0] { sink.append(word) } }
         sink.append(UInt16(truncatingIfNeeded: adminWrap.count))
         sink.append(bytes: adminWrap)
         for word in [adminWrapStamp.lamport, adminWrapStamp.device.low, adminWrapStamp.device.high] {
@@ -145,9 +146,13 @@ extension SyncState {
             let length = Int(try cursor.integer(bytes, as: UInt32.self))
             pending.append(Notice(kind: kind, bytes: try cursor.array(bytes, count: length)))
         }
-        let name = KeyName(low: try cursor.integer(bytes), high: try cursor.integer(bytes))
-        canary = name == KeyName(low: 0, high: 0) ? nil : name
+        (canary, retired) = (try SyncState.keyName(bytes, &cursor), try SyncState.keyName(bytes, &cursor))
         adminWrap = try cursor.array(bytes, count: Int(try cursor.integer(bytes, as: UInt16.self)))
         adminWrapStamp = Stamp(lamport: try cursor.integer(bytes), device: try identifier(&cursor))
+    }
+
+    private static func keyName(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) -> KeyName? {
+        let name = KeyName(low: try cursor.integer(bytes), high: try cursor.integer(bytes))
+        return name == KeyName(low: 0, high: 0) ? nil : name
     }
 }
