@@ -14,7 +14,8 @@ import Testing
 
     private func ring(_ keys: AccountKey...) -> KeyRing {
         var ring = first
-        for key in keys { #expect(ring.add(key, parents: [ring.links[0].name], origin: nil)) }
+        for key in keys { ring.add(key, parents: [ring.links[0].name], origin: nil) }
+        #expect(ring.links.count == keys.count + 1)
         return ring
     }
 
@@ -45,7 +46,7 @@ import Testing
         #expect(merge.bytes == Vectors.bytes(RingVectors.merge))
         #expect(KeyMerge(merge.bytes) == merge)
         let merged = try #require(ring.merged(merge.parents))
-        #expect(ring.add(merged, parents: merge.parents, origin: nil))
+        ring.add(merged, parents: merge.parents, origin: nil)
         #expect(ring.current.isMerge && ring.current.epoch == 3 && ring.heads.count == 1)
         #expect(ring.canaryObject(of: ring.current) == Vectors.bytes(RingVectors.third))
         let read = try #require(descended(merged, Vectors.bytes(RingVectors.third)))
@@ -91,26 +92,31 @@ import Testing
         var ring = ring(key(0x60, 2))
         ring.note(KeyRing.Origin(device: (3, 4), sequence: 5), of: ring.current.name)
         var read = first
-        #expect(read.load(ring.stored))
+        let isLoaded = read.load(ring.stored)
+        #expect(isLoaded)
         #expect(read == ring)
         #expect(read.current.origin == KeyRing.Origin(device: (3, 4), sequence: 5))
         var stranger = KeyRing(first: key(0x41, 1), vault: Vectors.vault, genesis: genesis)
-        #expect(!stranger.load(ring.stored))
+        let isStrange = stranger.load(ring.stored)
+        #expect(!isStrange)
         var changed = ring.stored
         changed[60] ^= 1
-        #expect(!read.load(changed))
+        let isChanged = read.load(changed)
+        #expect(!isChanged && read == ring)
     }
 
     @Test func ringTakesOnlyWhatFollows() {
+        let root = first.links[0].name
+        let refused: [(UInt32, [KeyName])] = [
+            (3, [root]), (1, [root]), (2, []), (2, [root, root]), (2, [KeyName(low: 1, high: 1)]),
+        ]
         var ring = first
-        let root = ring.links[0].name
-        #expect(!ring.add(key(0x60, 3), parents: [root], origin: nil), "an epoch is left out")
-        #expect(!ring.add(key(0x60, 2), parents: [], origin: nil))
-        #expect(!ring.add(key(0x60, 2), parents: [root, root], origin: nil))
-        #expect(!ring.add(key(0x60, 2), parents: [KeyName(low: 1, high: 1)], origin: nil))
-        #expect(ring.add(key(0x60, 2), parents: [root], origin: nil))
-        #expect(ring.add(key(0x60, 2), parents: [root], origin: nil), "once is enough")
-        #expect(ring.links.count == 2)
+        for (epoch, parents) in refused {
+            let isTaken = ring.add(key(0x60, epoch), parents: parents, origin: nil)
+            #expect(!isTaken, "\(epoch) \(parents)")
+        }
+        for _ in 0..<2 { ring.add(key(0x60, 2), parents: [root], origin: nil) }
+        #expect(ring.links.count == 2, "once is enough")
     }
 
     @Test func attack30_ringIsBounded() {
@@ -118,7 +124,8 @@ import Testing
         let root = ring.links[0].name
         for _ in 1..<KeyRing.limit { ring.add(AccountKey(epoch: 2), parents: [root], origin: nil) }
         #expect(ring.links.count == KeyRing.limit)
-        #expect(!ring.add(AccountKey(epoch: 2), parents: [root], origin: nil))
+        let isTaken = ring.add(AccountKey(epoch: 2), parents: [root], origin: nil)
+        #expect(!isTaken)
         #expect(ring.merged(ring.heads.prefix(KeyRing.parentLimit + 1).map(\.name)) == nil)
         let parents = (0...KeyRing.parentLimit).map { KeyName(low: UInt64($0), high: 0) }
         #expect(KeyMerge(KeyMerge(of: parents).bytes) == nil)
@@ -156,7 +163,8 @@ import Testing
 
     /// A box that holds another key than the notice says.
     @Test func rotationWithAForeignBoxIsNotBelieved() throws {
-        let (admin, keys) = (AdminKey(), DeviceKeys())
+        let admin = AdminKey()
+        let keys = DeviceKeys()
         let device: (UInt64, UInt64) = (8, 9)
         let notice = Rotation(
             key(0x60, 2), in: first, for: [(device, keys.publicKeys)], seconds: 0, admin: admin)

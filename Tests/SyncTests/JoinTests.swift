@@ -3,6 +3,7 @@ import Sealing
 import Sync
 import Synchronization
 import Testing
+import Vault
 
 /// A device that joins with a kit.
 @Suite struct JoinTests {
