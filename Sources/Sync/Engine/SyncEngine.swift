@@ -87,7 +87,8 @@ public actor SyncEngine<R: Replica> {
         guard found.count == 2 else { throw .remote(.malformed("a batch came back short")) }
         switch found[0] {
         case .missing:
-            guard state.published == 0, state.seen.positions.allSatisfy({ $0.key == own }) else {
+            let isFirst = state.published == 0 && state.members[own] != nil
+            guard isFirst, state.seen.positions.allSatisfy({ $0.key == own }) else {
                 throw .rolledBack(Alarm(device: own, sequence: state.published, object: Layout.vault.description))
             }
             try await create([RemoteObject(path: Layout.vault, bytes: keys.genesis), canary])
