@@ -12,8 +12,7 @@ struct Passwd: ParsableCommand {
         discussion: VerbHelp.text(
             """
             Wraps the same account key anew. This revokes nothing: who has the old password together with an old \
-            kit or an old copy of the vault can still open that. What does revoke is a new account key, and shutting \
-            devices out. Kits that were issued before let no device join any more.
+            kit or an old copy of the vault can still open that. What does revoke is a new account key.
             """,
             examples: ["coffer passwd"],
             codes: .opening))
@@ -35,8 +34,8 @@ struct Passwd: ParsableCommand {
         try vault.requireFile()
         if let mount = vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
         Console.say(
-            "The master password was changed. That revokes nothing: old copies and kits open with the old one. "
-                + "Issue a new kit for the next device.")
+            "The master password was changed. That revokes nothing: "
+                + "kits that were issued before, and old copies of the vault, open with the old one.")
     }
 
     /// The process behind the mount has the vault open: it is asked to.
