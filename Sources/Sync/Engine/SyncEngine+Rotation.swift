@@ -61,7 +61,7 @@ extension SyncEngine {
     @discardableResult
     nonisolated func mergeKeys(_ replica: R.Transaction, _ state: inout SyncState) throws(SyncError) -> Bool {
         let heads = state.ring.heads
-        guard heads.count > 1 else { return false }
+        guard heads.count > 1, state.members[own] != nil else { return false }
         let merge = KeyMerge(of: heads.suffix(KeyRing.parentLimit).map(\.name))
         guard let key = state.ring.merged(merge.parents) else { return false }
         let sequence = try announce([Notice(kind: .merge, bytes: merge.bytes)], replica, &state)
