@@ -14,7 +14,7 @@ import Testing
 
     /// Attack 30.
     @Test func attack30_lengthIsBounded() {
-        #expect(throws: FormatError.overLimit(field: "keys")) { _ = try decoded([9, 1, 0, 2, 0]) }
+        #expect(throws: FormatError.overLimit(field: "bytes")) { _ = try decoded([9, 1, 0, 2, 0]) }
         #expect(throws: FormatError.self) { _ = try decoded([9, 9, 0, 0, 0, 1]) }
     }
 }

@@ -32,6 +32,7 @@ import Testing
         var (vault, ring) = try rotated(fixture)
         vault = try fixture.reopen(vault)
         let kit = try kit(vault)
+        #expect(try vault.keyRing() == ring)
         #expect(kit.epoch == 2 && kit.remote == "https://dav.example.org/")
         let key = try kit.open(password: MasterPassword(Fixture.password), email: email)
         #expect(ring.name(of: key) == ring.current.name)
