@@ -39,7 +39,9 @@ public struct Rotation: Equatable, Sendable {
         guard bytes.count >= Rotation.headerSize + 64, Array(bytes[..<8]) == Rotation.magic,
             Array(bytes[8..<24]) == Wrap.littleEndian(vault.0) + Wrap.littleEndian(vault.1)
         else { return nil }
-        let counts = (parents: Int(Enrolment.word(bytes, 40) >> 32), boxes: Int(Enrolment.word(bytes, 48) & 0xFFFF_FFFF))
+        let counts = (
+            parents: Int(Enrolment.word(bytes, 40) >> 32), boxes: Int(Enrolment.word(bytes, 48) & 0xFFFF_FFFF)
+        )
         guard counts.parents <= KeyRing.parentLimit, counts.boxes <= Rotation.boxLimit,
             bytes.count == Rotation.headerSize + 16 * counts.parents + Rotation.boxSize * counts.boxes + 64,
             SigningSeed.verify(Array(bytes.suffix(64)), Array(bytes.dropLast(64)), key: admin)
@@ -82,7 +84,7 @@ public struct KeyMerge: Equatable, Sendable {
         guard bytes.count >= 16, Array(bytes[..<8]) == KeyMerge.magic else { return nil }
         let count = Int(Enrolment.word(bytes, 8))
         guard (2...KeyRing.parentLimit).contains(count), bytes.count == 16 + 16 * count else { return nil }
-        parents = (0..<count).map { KeyName(bytes, at: 16 + 16 * $0) }
+        parents = (0..<count).map { KeyName(bytes, at: 16 + 16 * $0) }.sorted()
     }
 
     public var bytes: [UInt8] {

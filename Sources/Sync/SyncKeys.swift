@@ -8,7 +8,7 @@ public final class SyncKeys: Sendable {
     /// The genesis record.
     public let genesis: [UInt8]
     /// The account key of epoch 1; those of later epochs are in the replica (``ReplicaTransaction/loadKeys()``).
-    let first: AccountKey
+    let ring: KeyRing
     /// Of a device that was admitted elsewhere: what it introduces itself with.
     let enrolment: Enrolment?
     /// Of the device that made the vault: the admin key, wrapped, for devices that join.
@@ -25,13 +25,11 @@ public final class SyncKeys: Sendable {
         enrolment: Enrolment? = nil, adminWrap: [UInt8] = []
     ) {
         (self.vault, self.device, self.genesis) = (vault, device, genesis)
-        (first, self.enrolment, self.adminWrap) = (accountKey, enrolment, adminWrap)
+        ring = KeyRing(first: accountKey, vault: vault.pair, genesis: genesis)
+        (self.enrolment, self.adminWrap) = (enrolment, adminWrap)
         names = accountKey.authenticationKey(.snapshot)
         self.signer = signer
     }
-
-    /// The keys that this device has without having read anything.
-    var ring: KeyRing { KeyRing(first: first, vault: vault.pair, genesis: genesis) }
 
     /// What a chunk's blob is called: every device computes the same in every epoch, and nobody without the key.
     func blobName(_ slot: Int64) -> Identifier {

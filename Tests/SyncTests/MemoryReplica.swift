@@ -24,6 +24,8 @@ final class MemoryReplica: Replica {
         var own: [OwnChange] = []
         var taken = 0
         var notices: [Notice] = []
+        /// When contents were saved: copies are named by the day.
+        var saved = Timestamp(seconds: 0, nanoseconds: 0)
     }
 
     init(device: Identifier, top: Identifier) {

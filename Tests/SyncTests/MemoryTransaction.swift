@@ -163,7 +163,7 @@ final class MemoryTransaction: ReplicaTransaction {
         else { return nil }
         return ContentChange(
             lineage: lineage, stamp: stamp, replaces: store.replaces[lineage] ?? [],
-            modified: Timestamp(seconds: 0, nanoseconds: 0), reference: known.content, column: bytes)
+            modified: store.saved, reference: known.content, column: bytes)
     }
 
     func open(_ content: ContentChange) -> PlainBuffer? { plain(content.column) }

@@ -6,43 +6,77 @@ extension SyncEngine {
     /// How many segments of a device are read at once.
     private static var batch: Int { 8 }
 
-    func pull() async throws(SyncError) {
-        let logs = try await listLogs()
-        try await checkOwn(logs)
-        let devices = Set(logs.segments.keys).union(state.seen.positions.keys).subtracting([own]).sorted()
+    /// - Parameter only: the logs to read, in a short look; nil for all, and then the own log is looked at, too.
+    func pull(only: [Identifier]?) async throws(SyncError) {
+        let logs = try await listLogs(only)
+        if only == nil { try await checkOwn(logs) }
+        let devices = (only ?? Set(logs.segments.keys).union(state.seen.positions.keys).sorted()).filter { $0 != own }
         for device in devices { try await checkKnown(device, logs) }
+        var reading = Reading()
+        standing = Standing()
+        try await readLogs(devices, logs, &reading)
+        while only == nil {
+            guard try await catchUp(devices, logs, &reading) else { break }
+            try await readLogs(devices, logs, &reading)
+        }
+        let waiting = reading.queues.values.flatMap { $0 }
+        report.waiting += waiting.count + standing.counts.waiting
+        report.refused += standing.counts.refused
+        waitingFor = [:]
+        for segment in waiting {
+            for (device, position) in segment.record.seen.positions {
+                waitingFor[device] = max(waitingFor[device] ?? 0, position.sequence)
+            }
+        }
+        if state.members[own]?.revokedAfter != nil { throw .revoked }
+    }
+
+    /// Segments that were read and checked and wait for others; and the logs that have no more.
+    struct Reading {
         var queues: [Identifier: [CheckedSegment]] = [:]
         var stopped = Set<Identifier>()
-        standing = Standing()
+    }
+
+    private func readLogs(_ devices: [Identifier], _ logs: Logs, _ reading: inout Reading) async throws(SyncError) {
         var hasMoved = true
         while hasMoved {
             hasMoved = false
             for device in devices {
-                while !stopped.contains(device), queues[device, default: []].allSatisfy(\.record.isContinued) {
-                    let (segments, isEnd) = try await fetch(device, behind: queues[device, default: []], logs)
-                    queues[device, default: []] += segments
+                while !reading.stopped.contains(device),
+                    reading.queues[device, default: []].allSatisfy(\.record.isContinued)
+                {
+                    let queue = reading.queues[device, default: []]
+                    let (segments, isEnd) = try await fetch(device, behind: queue, logs)
+                    reading.queues[device, default: []] += segments
                     standing.vouch(by: segments)
-                    if isEnd { stopped.insert(device) }
+                    if isEnd { reading.stopped.insert(device) }
                 }
-                while let group = nextGroup(queues[device, default: []]), try isReady(group) {
+                while let group = nextGroup(reading.queues[device, default: []]), try isReady(group) {
+                    try checkCancellation()
                     guard isInStanding(group), try await apply(group) else {
-                        stopped.insert(device)
-                        queues[device] = []
+                        reading.stopped.insert(device)
+                        reading.queues[device] = []
                         break
                     }
-                    queues[device]?.removeFirst(group.count)
+                    reading.queues[device]?.removeFirst(group.count)
                     hasMoved = true
+                    noteProgress(devices, logs)
                 }
             }
             let released = standing.release(keys: state.ring.links.count)
             if !released.isEmpty {
-                stopped.subtract(released)
+                reading.stopped.subtract(released)
                 hasMoved = true
             }
         }
-        report.refused += standing.counts.refused
-        report.waiting += standing.counts.waiting + queues.values.reduce(0) { $0 + $1.count }
-        if state.members[own]?.revokedAfter != nil { throw .revoked }
+    }
+
+    private func noteProgress(_ devices: [Identifier], _ logs: Logs) {
+        let rest = devices.reduce(0) { $0 + Int(clamping: min(logs.remaining($1, state.seen[$1]), 1 << 32)) }
+        environment.progress(
+            SyncProgress(
+                phase: .pulling, done: report.pulledSegments, total: report.pulledSegments + rest,
+                bytes: state.volume.tail))
     }
 
     /// The segments up to the first that nothing belongs to any more; nil where that is not there yet.
@@ -113,127 +147,18 @@ extension SyncEngine {
 
     /// Whether everything that the writer had seen is here; and that it has seen the same.
     private func isReady(_ segment: CheckedSegment) throws(SyncError) -> Bool {
-        for (device, theirs) in segment.record.seen.positions {
-            let ours = state.seen[device]
-            if device == own, environment.rules.checksOwnLog, theirs.sequence > ours?.sequence ?? 0 { throw .cloned }
-            if environment.rules.comparesSeen, let ours, ours.sequence == theirs.sequence, ours.hash != theirs.hash {
-                throw .forked(Alarm(device: device, sequence: theirs.sequence, object: segment.path.description))
-            }
-        }
+        try compare(segment.record.seen, segment.path)
         return !environment.rules.waitsForCauses || state.seen.covers(segment.record.seen)
     }
 
-    /// Applies segments that belong together; false where something of them is not at the remote yet.
-    private func apply(_ group: [CheckedSegment]) async throws(SyncError) -> Bool {
-        for segment in group {
-            guard try await fetchBlobs(of: segment.record.changes) else { return false }
-        }
-        let before = state
-        let rules = environment.rules
-        let (after, conflicts) = try replica.transaction { (replica) throws(SyncError) in
-            var next = before
-            if rules.buildsBeforeApplying { try build(replica, &next) }
-            var conflicts: [Conflict] = []
-            for segment in group { conflicts += try apply(segment, replica, before.seen, &next) }
-            try save(next, after: before, in: replica)
-            return (next, conflicts)
-        }
-        state = after
-        report.pulledSegments += group.count
-        report.pulledChanges += group.reduce(0) { $0 + $1.record.changes.count }
-        report.conflicts += conflicts
-        return true
-    }
-
-    private nonisolated func apply(
-        _ segment: CheckedSegment, _ replica: R.Transaction, _ applied: VersionVector, _ state: inout SyncState
-    ) throws(SyncError) -> [Conflict] {
-        try take(segment, into: &state)
-        let names = state.members.compactMapValues { $0.name.isEmpty ? nil : $0.name }
-        let naming = ConflictNaming(devices: names, date: environment.date())
-        var merge = Merge(
-            replica, author: segment.device, seen: segment.record.seen, applied: applied, top: keys.vault,
-            naming: naming)
-        try merge.apply(segment.record.changes)
-        replica.lamport = max(replica.lamport, segment.position.lamport)
-        state.seen[segment.device] = segment.position
-        return merge.conflicts
-    }
-
-    /// What a segment says about the vault's devices, and about what its writer knows.
-    private nonisolated func take(_ segment: CheckedSegment, into state: inout SyncState) throws(SyncError) {
-        let admin = Genesis.adminKey(keys.genesis) ?? []
-        admit(segment.record, to: &state)
-        for notice in segment.record.notices {
-            switch notice.kind {
-            case .revocation:
-                guard let revocation = Revocation(notice.bytes, vault: keys.vault.pair, admin: admin),
-                    let device = Identifier(bytes: revocation.device)
-                else { continue }
-                revoke(device, after: revocation.last, &state)
-            case .rotation:
-                guard let rotation = Rotation(notice.bytes, vault: keys.vault.pair, admin: admin) else { continue }
-                try take(rotation, segment, into: &state)
-            case .merge: if let merge = KeyMerge(notice.bytes) { take(merge, segment, into: &state) }
-            case .name, .kit, .adminWrap:
-                state.note(notice, by: segment.device, at: segment.position.lamport)
-            case .enrolment: break
+    /// Whether somebody has seen the same history as this device, as far as both have gone.
+    func compare(_ seen: VersionVector, _ path: RemotePath) throws(SyncError) {
+        for (device, theirs) in seen.positions {
+            let ours = state.seen[device]
+            if device == own, environment.rules.checksOwnLog, theirs.sequence > ours?.sequence ?? 0 { throw .cloned }
+            if environment.rules.comparesSeen, let ours, ours.sequence == theirs.sequence, ours.hash != theirs.hash {
+                throw .forked(Alarm(device: device, sequence: theirs.sequence, object: path.description))
             }
         }
-        var known = segment.record.seen
-        known[segment.device] = segment.position
-        state.seenBy[segment.device] = known
-        state.acknowledged[segment.device] = segment.record.acknowledged
-    }
-
-    /// Admits the devices that the admin key vouches for.
-    private nonisolated func admit(_ record: SegmentRecord, to state: inout SyncState) {
-        guard let admin = Genesis.adminKey(keys.genesis) else { return }
-        for notice in record.notices where notice.kind == .enrolment {
-            guard let enrolment = Enrolment(notice.bytes, vault: keys.vault.pair, admin: admin),
-                let device = Identifier(bytes: enrolment.device), state.members[device] == nil,
-                state.members.count < Limits.devices
-            else { continue }
-            state.members[device] = SyncState.Member(keys: enrolment.deviceKeys)
-            // Somebody who had not heard of the rotation has taken it in; it has no part in what came then.
-            if state.ring.hasRotation(unknownTo: record) { revoke(device, after: 0, &state) }
-        }
-    }
-
-    /// Fetches the blobs of contents that are not in the replica.
-    private func fetchBlobs(of changes: [Change]) async throws(SyncError) -> Bool {
-        var missing: [ChunkReference] = []
-        for case .content(let content) in changes {
-            for chunk in content.chunks where chunk.embedded.isEmpty { missing.append(chunk) }
-        }
-        guard !missing.isEmpty else { return true }
-        let wanted = missing
-        missing = try replica.transaction { (replica) throws(SyncError) in
-            var missing: [ChunkReference] = []
-            for chunk in wanted where try !replica.hasBlob(chunk.slot) { missing.append(chunk) }
-            return missing
-        }
-        while !missing.isEmpty {
-            let part = Array(missing.prefix(16))
-            missing.removeFirst(part.count)
-            let paths = part.map { Layout.blob(keys.blobName($0.slot), $0.hash) }
-            let found = try await read(paths, limit: Limits.blob + SealedBlob.overhead)
-            var blobs: [(Int64, [UInt8])] = []
-            for (index, chunk) in part.enumerated() {
-                guard index < found.count, case .bytes(let object) = found[index],
-                    let bytes = SealedBlob.open(object, slot: chunk.slot, ring: state.ring),
-                    Identifier(hashing: bytes) == chunk.hash
-                else {
-                    report.damaged.append(paths[index].description)
-                    return false
-                }
-                blobs.append((chunk.slot, bytes))
-            }
-            let arrived = blobs
-            try replica.transaction { (replica) throws(SyncError) in
-                for (slot, bytes) in arrived { try replica.addBlob(slot, bytes) }
-            }
-        }
-        return true
     }
 }

@@ -18,9 +18,10 @@ extension SyncEngine {
         admin: borrowing AdminKey, shuttingOut devices: [Identifier: UInt64?] = [:], seconds: Int64
     ) async throws(SyncError) -> SyncReport {
         guard admin.publicKey == Genesis.adminKey(keys.genesis) else { throw .store(22) }
+        shortLooks = nil
         _ = try await sync()
         try addRotation(admin, devices, seconds)
-        try await push()
+        try await publish()
         return report
     }
 
@@ -40,7 +41,7 @@ extension SyncEngine {
                     vault: keys.vault.pair, device: device.bytes, last: last ?? next.seen[device]?.sequence ?? 0,
                     seconds: seconds, admin: admin)
                 notices.append(Notice(kind: .revocation, bytes: revocation.bytes))
-                revoke(device, after: revocation.last, &next)
+                revoke(revocation.bytes, in: &next)
             }
             let staying = next.members.filter { $0.value.revokedAfter == nil }.sorted { $0.key < $1.key }
             let key = next.ring.nextKey()
@@ -60,7 +61,7 @@ extension SyncEngine {
     @discardableResult
     nonisolated func mergeKeys(_ replica: R.Transaction, _ state: inout SyncState) throws(SyncError) -> Bool {
         let heads = state.ring.heads
-        guard heads.count > 1 else { return false }
+        guard heads.count > 1, state.members[own] != nil else { return false }
         let merge = KeyMerge(of: heads.suffix(KeyRing.parentLimit).map(\.name))
         guard let key = state.ring.merged(merge.parents) else { return false }
         let sequence = try announce([Notice(kind: .merge, bytes: merge.bytes)], replica, &state)
@@ -78,11 +79,54 @@ extension SyncEngine {
         let previous = state.seen[own]
         let record = SegmentRecord(
             previous: previous?.hash ?? .none, lamport: previous?.lamport ?? 0, seen: seen,
-            acknowledged: state.acknowledged[own] ?? [], notices: notices)
-        return try append(record, replica, &state)
+            acknowledged: state.snapshots.map(\.name), notices: notices)
+        let sequence = try append(record, replica, &state)
+        note(notices, of: own, in: &state)
+        state.acknowledged[own] = record.acknowledged
+        try count(record, replica, in: &state)
+        return sequence
     }
 
     // MARK: What others say
+
+    /// What a segment says of account keys.
+    nonisolated func takeKeys(_ segment: CheckedSegment, into state: inout SyncState) throws(SyncError) {
+        guard let admin = Genesis.adminKey(keys.genesis) else { return }
+        for notice in segment.record.notices {
+            switch notice.kind {
+            case .rotation:
+                guard let rotation = Rotation(notice.bytes, vault: keys.vault.pair, admin: admin) else { continue }
+                try take(rotation, segment, into: &state)
+            case .merge: if let merge = KeyMerge(notice.bytes) { take(merge, segment, into: &state) }
+            default: break
+            }
+        }
+    }
+
+    /// What a snapshot says of account keys whose segments are gone: who has no box in a later rotation than the one that it
+    /// was enrolled after is shut out.
+    nonisolated func takeKeys(_ manifest: SnapshotManifest, into state: inout SyncState) {
+        guard let admin = Genesis.adminKey(keys.genesis) else { return }
+        for notice in manifest.notices {
+            if notice.kind == .merge, let merge = KeyMerge(notice.bytes), let key = state.ring.merged(merge.parents) {
+                state.ring.add(key, parents: merge.parents, origin: nil)
+            }
+            guard notice.kind == .rotation,
+                let rotation = Rotation(notice.bytes, vault: keys.vault.pair, admin: admin), rotation.parents.count == 1
+            else { continue }
+            if state.ring[rotation.name] == nil,
+                let key = rotation.open(for: own.bytes, keys: keys.signer, in: state.ring)
+            {
+                state.ring.add(key, parents: rotation.parents, origin: nil)
+            }
+            let staying = Set(rotation.devices.compactMap { Identifier(bytes: $0) })
+            for (device, member) in state.members where !staying.contains(device) {
+                let enrolment = Enrolment(member.enrolment, vault: keys.vault.pair, admin: admin)
+                guard enrolment?.epoch ?? 1 < rotation.epoch else { continue }
+                revoke(device, after: manifest.seen[device]?.sequence ?? 0, &state)
+            }
+        }
+    }
 
     /// A device has rotated: its key is taken out of this device's box, and who has none is shut out.
     nonisolated func take(_ rotation: Rotation, _ segment: CheckedSegment, into state: inout SyncState)
@@ -145,23 +189,24 @@ extension SyncEngine {
         let link = state.ring.current
         guard state.canary != link.name else { return }
         try await create([RemoteObject(path: Layout.canary(link), bytes: state.ring.canaryObject(of: link))])
+        try changeState { $0.canary = link.name }
     }
 
-    /// Once the segment that announces a key is there, the canaries of the keys before it go: kits of theirs are of no use
-    /// any more.
+    /// Once every device has read of a key, the canaries of those before it go. Not sooner: where objects arrive in any order,
+    /// a device would miss its canary before it can know why.
     func retireCanaries() async throws(SyncError) {
         let link = state.ring.current
-        guard state.canary != link.name else { return }
+        guard state.retired != link.name, let origin = link.origin, isKnownToAll(origin) else { return }
         let old = state.ring.links.filter { $0.name != link.name }.suffix(16).map(Layout.canary)
-        if !old.isEmpty {
-            do throws(RemoteError) { try await remote.remove(old) } catch { throw .remote(error) }
-        }
-        let before = state
-        state = try replica.transaction { (replica) throws(SyncError) in
-            var next = before
-            next.canary = link.name
-            try replica.saveState(next.encoded)
-            return next
+        try await remove(old)
+        try changeState { $0.retired = link.name }
+    }
+
+    private func isKnownToAll(_ origin: KeyRing.Origin) -> Bool {
+        let writer = Identifier(low: origin.device.0, high: origin.device.1)
+        return state.members.allSatisfy { device, member in
+            member.revokedAfter != nil || device == own || device == writer
+                || state.seenBy[device]?[writer]?.sequence ?? 0 >= origin.sequence
         }
     }
 

@@ -81,16 +81,14 @@ public struct Join: Sendable {
     }
 
     private func ring(of key: AccountKey, _ genesis: [UInt8]) throws(JoinError) -> KeyRing {
-        var isThere = false
+        // There is a later key: the kit is from before a rotation, whether its own canary is still there or not.
+        guard !(canaries ?? []).contains(where: { $0.epoch > key.epoch }) else { throw .wrongPassword }
         for (place, canary) in (canaries ?? []).enumerated() where canary.epoch == key.epoch {
             guard place + 1 < found.count, case .bytes(let object) = found[place + 1] else { continue }
-            isThere = true
             let ring = KeyRing(descendingFrom: key, object, vault: kit.vault, genesis: genesis)
             if let ring { return ring }
         }
-        // Nothing but a later epoch: the kit is from before a rotation.
-        let isOld = !isThere && (canaries ?? []).contains { $0.epoch > key.epoch }
-        throw isOld ? .wrongPassword : .canaryMismatch
+        throw .canaryMismatch
     }
 }
 

@@ -13,7 +13,9 @@ extension Vault {
 
     /// The paths of entries with whose content others compete that nobody has gone on from: beside each there are copies.
     public func conflicts() -> [String] {
-        let lineages: [Identifier] = []
+        let lineages = committer.withLock { committer in
+            committer.sync.rivals.values.filter { !$0.value.stamps.isEmpty }.map { $0.key }
+        }
         guard !lineages.isEmpty else { return [] }
         let paths = tree.withLock { tree in
             tree.indexEntries()

@@ -136,7 +136,7 @@ private struct NewVault: ~Copyable {
         } catch {
             throw VaultError(error)
         }
-        header[Header.device] = sealDevice(deviceKeys)
+        header[Header.device] = keys.sealed(deviceKeys, of: device)
     }
 
     /// The same vault on another device.
@@ -156,19 +156,7 @@ private struct NewVault: ~Copyable {
         } catch {
             throw VaultError(error)
         }
-        header[Header.device] = sealDevice(deviceKeys)
-    }
-
-    private func sealDevice(_ deviceKeys: borrowing DeviceKeys) -> [UInt8] {
-        let data = AssociatedData(
-            type: SealedType.device.rawValue, vault: identifier.pair, epoch: accountKey.epoch, record: device.pair)
-        return deviceKeys.secret.withBytes { secret in
-            let piece = keys.local.seal(secret, data)
-            var bytes = PlainBuffer(capacity: 128)
-            SealBytes(piece.seal).encode(into: &bytes)
-            piece.cipher.withBytes { bytes.append($0) }
-            return bytes.withBytes { $0.array }
-        }
+        header[Header.device] = keys.sealed(deviceKeys, of: device)
     }
 
     /// Writes the file: tables, header, the top directory, the root. Everything is on the disk when this

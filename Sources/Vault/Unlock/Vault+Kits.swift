@@ -1,4 +1,4 @@
-public import Format
+internal import Format
 internal import Sealing
 
 extension Vault {

@@ -17,7 +17,7 @@ extension Vault {
     /// - Parameters:
     ///   - parameters: the cost of opening it.
     ///   - remote: the remote's address, without a credential.
-    /// - Returns: the kit's text.
+    /// - Returns: the kit's text; ``note(kit:)`` tells the other devices.
     public func issueKit(
         password: borrowing MasterPassword, email: String, parameters: KDFParameters, remote: String = ""
     ) throws(VaultError) -> [UInt8] {
@@ -31,13 +31,25 @@ extension Vault {
 
     /// The keys as they stand in the header.
     public func wrappedKeys() throws(VaultError) -> WrappedKeys {
-        let later: [UInt8]?
+        WrappedKeys(header: try readHeader(), vault: identifier, later: try laterKeys())
+    }
+
+    /// The account keys of all epochs that this device knows of.
+    public func keyRing() throws(VaultError) -> KeyRing {
+        var ring = KeyRing(
+            first: keys.accountKey, vault: identifier.pair, genesis: try readHeader()[Header.genesis])
+        if let later = try laterKeys(), !ring.load(later) {
+            throw .damaged([Damage("the account keys of later epochs do not open")])
+        }
+        return ring
+    }
+
+    private func laterKeys() throws(VaultError) -> [UInt8]? {
         do throws(Errno) {
-            later = try committer.withLock { (committer) throws(Errno) in try committer.loadKeys() }
+            return try committer.withLock { (committer) throws(Errno) in try committer.loadKeys() }
         } catch {
             throw .io(error, "reading the account keys of later epochs")
         }
-        return WrappedKeys(header: try readHeader(), vault: identifier, later: later)
     }
 
     /// Takes the admin key's wrap that another device has announced: a device that joins gets it with the logs.
@@ -47,11 +59,12 @@ extension Vault {
         try write(header)
     }
 
-    /// Puts the keys under another password into the header, durably.
+    /// Puts the keys under another password into the header, durably. Devices that join hear of the admin key's new wrap.
     public func replaceKeys(with new: WrappedKeys) throws(VaultError) {
         var header = try readHeader()
         for name in [Header.unlockWrap, Header.adminWrap] { header[name] = new.header[name] }
         try write(header)
+        try addNotice(Notice.Kind.adminWrap.rawValue, header[Header.adminWrap])
     }
 
     private func readHeader() throws(VaultError) -> Header {
