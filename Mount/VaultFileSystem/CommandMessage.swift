@@ -82,6 +82,8 @@ enum CommandVerb: UInt8 {
     case issueKit = 2
     /// Fields: a secret, which may be empty, and a request of the ``MountService``. The answer's first: the service's.
     case askService = 3
+    /// The same for a kit that is sent by mail, which costs more to open.
+    case issueMailedKit = 4
 }
 
 /// How a request ended; the numbers are part of the format. But for `done`, the answer's first field says more.

@@ -8,6 +8,8 @@ struct SymbolReader: ~Copyable {
     init() throws(KitImageError) {
         guard let scanner = unsafe zbar_image_scanner_create() else { throw .outOfMemory }
         unsafe self.scanner = scanner
+        // It can tell all programs of the desktop what it reads.
+        unsafe zbar_image_scanner_request_dbus(scanner, 0)
         // Only the code that a kit is in: what is not called cannot be attacked.
         unsafe zbar_image_scanner_set_config(scanner, ZBAR_NONE, ZBAR_CFG_ENABLE, 0)
         unsafe zbar_image_scanner_set_config(scanner, ZBAR_QRCODE, ZBAR_CFG_ENABLE, 1)
