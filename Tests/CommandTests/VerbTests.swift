@@ -4,7 +4,10 @@ import Testing
 
 /// What the verbs print, and usage.
 @Suite struct VerbTests {
-    static let verbs = ["init", "mount", "lock", "status", "ls", "show", "verify", "passwd", "kit"]
+    static let verbs = [
+        "init", "mount", "lock", "status", "ls", "show", "verify", "passwd", "kit", "join", "sync", "devices",
+        "devices revoke", "rotate", "remote", "remote set", "remote show", "remote clear", "remote rebuild",
+    ]
 
     private func object(_ result: Command.Result) throws -> [String: Any] {
         try #require(try JSONSerialization.jsonObject(with: Data(result.output)) as? [String: Any])
@@ -13,13 +16,15 @@ import Testing
     @Test(arguments: verbs) func helpAndUsage(_ verb: String) throws {
         let home = try TemporaryHome()
         defer { home.remove() }
-        let help = try home.coffer(verb, "--help").run(expecting: 0)
+        let words = verb.split(separator: " ").map(String.init)
+        let help = try home.command(try Program.coffer(), words + ["--help"]).run(expecting: 0)
         #expect(help.text.contains("coffer \(verb)") && help.errorText.isEmpty)
         let example = try #require(help.text.firstMatch(of: #/\nExample:\n\n  coffer (\w+)/#))
-        #expect(example.1 == verb)
+        #expect(String(example.1) == words[0])
         let codes = try #require(help.text.firstMatch(of: #/\nExit codes: ([^.]+)\./#)).1
         #expect(codes.hasPrefix("0 done") && codes.hasSuffix("64 usage"))
-        let wrong = try home.coffer(verb, "--no-such-option", "argument").run(expecting: 64)
+        let arguments = words + ["--no-such-option", "argument"]
+        let wrong = try home.command(try Program.coffer(), arguments).run(expecting: 64)
         #expect(wrong.text.isEmpty && wrong.errorText.contains("no-such-option"))
     }
 
@@ -75,7 +80,11 @@ import Testing
         }
     }
 
-    @Test(arguments: [["mount"], ["lock"], ["status"], ["ls"], ["show", "a"], ["verify"], ["passwd"], ["kit"]])
+    @Test(arguments: [
+        ["mount"], ["lock"], ["status"], ["ls"], ["show", "a"], ["verify"], ["passwd"], ["kit"], ["sync"], ["devices"],
+        ["devices", "revoke", "a"], ["rotate"], ["remote", "set", "/tmp"], ["remote", "show"], ["remote", "clear"],
+        ["remote", "rebuild"],
+    ])
     func noVault(_ verb: [String]) throws {
         try TestVault.with(initialized: false) { vault in
             let arguments = verb + (verb == ["mount"] ? [vault.directory] : [])

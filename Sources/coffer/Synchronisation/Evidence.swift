@@ -123,7 +123,7 @@ struct HintWatch: Sendable {
 
     /// Whether the folder looks another way than at the last call.
     mutating func hasChanged(_ folder: String) -> Bool {
-        let seen = ["\(folder)/v1/head", "\(folder)/v1/log"].flatMap { path in
+        let seen = ["\(folder)/v1/head", "\(folder)/v1/log"].flatMap { path -> [Int] in
             var status = stat()
             guard unsafe stat(path, &status) == 0 else { return [0, 0, 0] }
             return [Int(status.st_ino), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]

@@ -151,13 +151,13 @@ enum Interrupts {
     }
 
     static func block() {
-        var signals = signals
+        var signals = Interrupts.signals
         unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
     /// Waits that long; true as soon as somebody wants it to end.
     static func wait(_ duration: Duration) -> Bool {
-        var signals = signals
+        var signals = Interrupts.signals
         let (seconds, fraction) = duration.components
         var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(fraction / 1_000_000_000))
         return unsafe sigtimedwait(&signals, nil, &time) > 0

@@ -33,9 +33,9 @@ extension SyncWorker {
         let session = try current()
         let admin = try adminKey(secret)
         // What others have done is read first: a device may have come, or been revoked already.
-        _ = try await engine(session) { (engine) throws(SyncError) in try await engine.sync() }
+        _ = try await engine(session) { (engine) async throws(SyncError) in try await engine.sync() }
         let device = try await find(name, session)
-        let report = try await engine(session) { (engine) throws(SyncError) in
+        let report = try await engine(session) { (engine) async throws(SyncError) in
             try await engine.rotate(
                 admin: admin, shuttingOut: [device.identifier: nil], seconds: Int64(Moment.now))
         }
@@ -50,7 +50,7 @@ extension SyncWorker {
     func rotate(_ secret: Secret) async throws -> SyncOutcome {
         let session = try current()
         let admin = try adminKey(secret)
-        let report = try await engine(session) { (engine) throws(SyncError) in
+        let report = try await engine(session) { (engine) async throws(SyncError) in
             try await engine.rotate(admin: admin, seconds: Int64(Moment.now))
         }
         await note(report, session)
@@ -68,7 +68,8 @@ extension SyncWorker {
         let settings = try settings()
         guard let remote = settings.remote else { throw Failure.noRemote }
         let admin = try adminKey(secret)
-        let (device, made) = (Identifier.random(), DeviceKeys())
+        let device = Identifier.random()
+        let made = DeviceKeys()
         let enrolment = Enrolment(
             vault: vault.identifier.pair, device: device.pair, keys: made, kit: Identifier.none.pair,
             epoch: vault.accountKey.epoch, seconds: Int64(Moment.now), admin: admin)
@@ -85,12 +86,12 @@ extension SyncWorker {
         let session = try SyncSession(vault, remote, deviceName: settings.deviceName, replica: replica, keys: keys) {
             _ in
         }
-        try await engine(session) { (engine) throws(SyncError) in try await engine.becomeDevice() }
+        try await engine(session) { (engine) async throws(SyncError) in try await engine.becomeDevice() }
         forget()
     }
 
     private func find(_ name: String, _ session: SyncSession) async throws -> SyncStatus.Device {
-        let all = try await engine(session) { (engine) throws(SyncError) in try await engine.status() }.devices
+        let all = try await engine(session) { (engine) async throws(SyncError) in try await engine.status() }.devices
         let named = all.filter { $0.label == name || name.count >= 6 && $0.identifier.hexadecimal.hasPrefix(name) }
         guard let device = named.first else {
             throw Failure(.otherError, "There is no device \(name).", hint: "See their names with `coffer devices`.")

@@ -15,7 +15,7 @@ extension SyncWorker {
             remote.password = secret.bytes.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
         }
         let session = try open(remote, settings, creates: creates)
-        let isEmpty = try await engine(session) { (engine) throws(SyncError) in try await engine.checkRemote() }
+        let isEmpty = try await engine(session) { (engine) async throws(SyncError) in try await engine.checkRemote() }
         settings.remote = remote
         try save(settings)
         forget()
@@ -37,7 +37,7 @@ extension SyncWorker {
     func sync(_ manner: SyncManner, _ secret: Secret) async throws -> SyncOutcome {
         if manner == .asNewDevice { try await becomeNewDevice(secret) }
         let session = try current()
-        let report = try await engine(session) { (engine) throws(SyncError) in
+        let report = try await engine(session) { (engine) async throws(SyncError) in
             switch manner {
             case .plain, .asNewDevice: try await engine.sync()
             case .acceptingRollback: try await engine.acceptRollback()

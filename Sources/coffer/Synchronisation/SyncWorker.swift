@@ -81,8 +81,8 @@ final class SyncWorker: Sendable {
             }
             let session = try current()
             if step == .look, try await !hasNews(session) { return .done }
-            let report = try await engine(session) { (engine) throws(SyncError) in
-                step == .push ? try await engine.push() : try await engine.sync()
+            let report = try await engine(session) { (engine) async throws(SyncError) in
+                try await (step == .push ? engine.push() : engine.sync())
             }
             await note(report, session)
             return .done
@@ -103,7 +103,7 @@ final class SyncWorker: Sendable {
             }
             guard isWorth else { return false }
         }
-        return try await engine(session) { (engine) throws(SyncError) in try await engine.hasNews() }
+        return try await engine(session) { (engine) async throws(SyncError) in try await engine.hasNews() }
     }
 
     /// After what time to look again, where that costs next to nothing.
