@@ -145,7 +145,7 @@ extension SyncEngine {
     nonisolated func open(_ segment: [UInt8], _ ring: KeyRing) -> (record: SegmentRecord, keys: EpochKeys)? {
         guard let opened = SignedObject(.segment, segment)?.open(with: ring),
             let record = try? opened.plain.withBytes({ (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes)
-                })
+            })
         else { return nil }
         return (record, opened.keys)
     }
