@@ -36,10 +36,11 @@ extension KeyRing {
     public init?(descendingFrom key: AccountKey, _ object: [UInt8], vault: (UInt64, UInt64), genesis: [UInt8]) {
         let digest = unsafe Digest.blake2b256(genesis.span.bytes)
         guard object.count >= 64 else { return nil }
+        let canary = Array(object[..<64])
         let isRight = unsafe Canary.verify(
-            object[..<64].span.bytes, accountKey: key, vault: vault, genesis: digest.span.bytes)
+            canary.span.bytes, accountKey: key, vault: vault, genesis: digest.span.bytes)
         guard isRight else { return nil }
-        let name = KeyName(ofCanary: Array(object[..<64]))
+        let name = KeyName(ofCanary: canary)
         guard key.epoch > 1 else {
             guard key.epoch == 1, object.count == 64 else { return nil }
             self.init(first: key, vault: vault, digest: digest)

@@ -110,6 +110,48 @@ import Vault
         #expect(scene.pair.tree(0).count == 4)
     }
 
+    /// Any device can put a notice of before into its log once more.
+    @Test func attack07_rotationSaidAgainShutsNobodyOut() async throws {
+        var scene = try await Scene(devices: 2)
+        let pair = scene.pair
+        for device in [0, 1] { try await pair.sync(device) }
+        try await pair.rotate(0)
+        for device in [1, 0] { try await pair.sync(device) }
+        scene.kit = try Scene.issue(pair.family, pair.family.ring(of: pair.replicas[0]))
+        try await scene.announce()
+        let device = try await scene.fetched().open(password: JoinTests.master(), email: JoinTests.email)
+        let (replica, engine) = scene.replica(of: device)
+        _ = try await engine.enrol(kit: device.kit, password: JoinTests.master(), seconds: 0)
+        _ = try await engine.sync()
+        pair.deliver()
+        for device in [0, 1] { try await pair.sync(device) }
+        let rotation = try #require(try rotation(in: pair))
+        try pair.replicas[1].edit { (t) throws(SyncError) in t.store.notices.append(rotation) }
+        for device in [1, 0] { try await pair.sync(device) }
+        try replica.edit { (t) throws(SyncError) in
+            try t.make("late", in: pair.family.vault, "x", id: Identifier(low: 77, high: 7))
+        }
+        _ = try await engine.sync()
+        pair.deliver()
+        for device in [0, 1] {
+            let report = try await pair.sync(device)
+            #expect(report.refused == 0)
+            #expect(pair.tree(device)["late"] == "x")
+        }
+    }
+
+    private func rotation(in pair: Pair) throws -> Notice? {
+        let ring = pair.family.ring(of: pair.replicas[0])
+        for path in pair.segments(of: 0, in: pair.view(0)) {
+            guard let opened = SignedObject(.segment, pair.view(0)[path] ?? [])?.open(with: ring) else { continue }
+            let record = try opened.plain.withBytes { (bytes) throws(FormatError) in
+                try SegmentRecord(decoding: bytes)
+            }
+            if let notice = record.notices.first(where: { $0.kind == .rotation }) { return notice }
+        }
+        return nil
+    }
+
     /// Before the password is tried, everything has been asked for; and whatever is wrong looks the same.
     @Test func attack02_trafficAndErrorAreTheSameWhateverIsWrong() async throws {
         let scene = try await Scene()

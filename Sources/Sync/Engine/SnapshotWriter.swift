@@ -117,7 +117,7 @@ extension SyncEngine {
             var writer = SnapshotWriter(keys: keys, name: name, link: next.ring.current)
             try replica.forEachRegister { (register) throws(SyncError) in writer.add(register) }
             let manifest = writer.finish(next.manifest(lamport: replica.lamport))
-            try replica.saveState(next.encoded)
+            try save(next, after: before, in: replica)
             let made = MadeSnapshot(
                 known: KnownSnapshot(name: name, seen: next.seen), manifest: manifest, parts: writer.parts,
                 chunks: writer.chunks, registers: writer.registers)

@@ -74,12 +74,13 @@ extension SyncEngine {
         }
     }
 
-    /// Notices that newcomers need though their segments are gone.
+    /// Notices that newcomers need though their segments are gone. The latest of each kind are enough: who has no box in a
+    /// rotation has none in the next ones either.
     nonisolated func keep(_ notice: Notice, in state: inout SyncState) {
         state.standing.removeAll { $0 == notice }
         state.standing.append(notice)
-        let wraps = state.standing.indices.filter { state.standing[$0].kind == .adminWrap }
-        if wraps.count > SyncState.adminWrapsMost { state.standing.remove(at: wraps[0]) }
+        let same = state.standing.indices.filter { state.standing[$0].kind == notice.kind }
+        if same.count > SyncState.standingMost { state.standing.remove(at: same[0]) }
     }
 
     /// Shuts out the device that the admin key says; the earliest end counts.

@@ -57,7 +57,7 @@ extension SyncEngine {
             state.acknowledged[member.device] = Array(member.acknowledged.prefix(SyncState.snapshotsMost))
         }
         for kit in found.manifest.kits where !state.kits.contains(kit) { state.kits.append(kit) }
-        for notice in found.manifest.notices where !state.standing.contains(notice) { state.standing.append(notice) }
+        for notice in found.manifest.notices where !state.standing.contains(notice) { keep(notice, in: &state) }
         takeKeys(found.manifest, into: &state)
         // Its writer could start from it, too.
         let said = state.acknowledged[found.name.device] ?? []

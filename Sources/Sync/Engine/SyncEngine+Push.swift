@@ -71,6 +71,8 @@ extension SyncEngine {
         state.pending += try replica.takeNotices()
         var changes = try replica.ownChanges(atMost: environment.segmentBytes)
         while !changes.isEmpty || !state.pending.isEmpty || owesAcknowledgement(state) {
+            // Under the key of one rotation, who was shut out by another one could read it.
+            try mergeKeys(replica, &state)
             try replica.endSegment()
             let next = try replica.ownChanges(atMost: environment.segmentBytes)
             let record = makeRecord(changes, isContinued: !next.isEmpty, replica, state)

@@ -119,12 +119,7 @@ extension SyncEngine {
             {
                 state.ring.add(key, parents: rotation.parents, origin: nil)
             }
-            let staying = Set(rotation.devices.compactMap { Identifier(bytes: $0) })
-            for (device, member) in state.members where !staying.contains(device) {
-                let enrolment = Enrolment(member.enrolment, vault: keys.vault.pair, admin: admin)
-                guard enrolment?.epoch ?? 1 < rotation.epoch else { continue }
-                revoke(device, after: manifest.seen[device]?.sequence ?? 0, &state)
-            }
+            shutOut(by: rotation, seen: manifest.seen, besides: .none, isKnown: true, &state)
         }
     }
 
@@ -132,18 +127,31 @@ extension SyncEngine {
     nonisolated func take(_ rotation: Rotation, _ segment: CheckedSegment, into state: inout SyncState)
         throws(SyncError)
     {
-        guard rotation.parents.count == 1 else { return }
+        let known = state.ring[rotation.name]
+        // Once: said again by somebody, it would shut out who has come since.
+        guard rotation.parents.count == 1, known?.origin == nil else { return }
         let origin = KeyRing.Origin(device: segment.device.pair, sequence: segment.position.sequence)
-        let known = state.ring[rotation.name]?.keys.account
-        if let key = known ?? rotation.open(for: own.bytes, keys: keys.signer, in: state.ring) {
-            state.ring.add(key, parents: rotation.parents, origin: origin)
+        let opened = known?.keys.account ?? rotation.open(for: own.bytes, keys: keys.signer, in: state.ring)
+        if let opened {
+            state.ring.add(opened, parents: rotation.parents, origin: origin)
         } else if state.members[own] == nil {
             // About to join with a kit from before: nobody would admit this device.
             throw .revoked
         }
-        let staying = Set(rotation.devices.compactMap { Identifier(bytes: $0) })
-        for device in state.members.keys where !staying.contains(device) && device != segment.device {
-            revoke(device, after: segment.record.seen[device]?.sequence ?? 0, &state)
+        shutOut(by: rotation, seen: segment.record.seen, besides: segment.device, isKnown: known != nil, &state)
+    }
+
+    /// Who has no box is shut out. Where the key was known before, from a kit or a snapshot, those that were enrolled later
+    /// are not meant.
+    private nonisolated func shutOut(
+        by rotation: Rotation, seen: VersionVector, besides writer: Identifier, isKnown: Bool, _ state: inout SyncState
+    ) {
+        let admin = Genesis.adminKey(keys.genesis) ?? []
+        let staying = Set(rotation.devices.compactMap { Identifier(bytes: $0) }).union([writer])
+        for (device, member) in state.members where !staying.contains(device) {
+            let enrolment = Enrolment(member.enrolment, vault: keys.vault.pair, admin: admin)
+            if isKnown, enrolment?.epoch ?? 1 >= rotation.epoch { continue }
+            revoke(device, after: seen[device]?.sequence ?? 0, &state)
         }
     }
 

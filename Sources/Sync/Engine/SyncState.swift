@@ -90,8 +90,8 @@ struct SyncState: Equatable, Sendable {
         if snapshots.count > SyncState.snapshotsMost { snapshots.removeFirst() }
     }
 
-    /// The most wraps of the admin key that are remembered.
-    static let adminWrapsMost = 8
+    /// The most notices of one kind in ``standing``.
+    static let standingMost = 8
     /// The most snapshots that are remembered.
     static let snapshotsMost = 4
     /// The most devices that are active at a time: what each of them has seen has to fit.
