@@ -8,8 +8,6 @@ struct AlarmContext: Sendable {
     /// What people call the device whose log it is.
     var device = "an unknown device"
     var isThisDevice = false
-    /// Paths of entries that the segments concerned had changed, where they are known.
-    var entries: [String] = []
     /// The folder in which the objects that show it are kept.
     var evidence: String?
 
@@ -58,7 +56,7 @@ extension Failure {
             ? "what \(context.who) had written is gone"
             : "what \(context.who) had written is gone from segment \(alarm.sequence) on"
         self.init(
-            .remoteRolledBack, "The remote was rolled back: \(lost) (\(alarm.object)).\(context.about)\(context.kept)",
+            .remoteRolledBack, "The remote was rolled back: \(lost) (\(alarm.object)).\(context.kept)",
             hint: "Nothing is lost here, and nothing is pushed until you decide: `coffer sync --accept-rollback` puts "
                 + "back what this device has, `coffer remote rebuild` writes the remote anew.")
     }
@@ -67,7 +65,7 @@ extension Failure {
         self.init(
             .remoteForked,
             "The remote was forked: the log of \(context.who) has two histories from segment \(alarm.sequence) on "
-                + "(\(alarm.object)).\(context.about)\(context.kept)",
+                + "(\(alarm.object)).\(context.kept)",
             hint: "The remote shows different devices different things, or a device's file was copied. Nothing is lost "
                 + "here; once the cause is known, `coffer remote rebuild` writes the remote anew.")
     }
@@ -84,12 +82,6 @@ extension Failure {
 }
 
 extension AlarmContext {
-    fileprivate var about: String {
-        guard !entries.isEmpty else { return "" }
-        let more = entries.count > 3 ? " and \(entries.count - 3) more" : ""
-        return " It concerns \(entries.prefix(3).joined(separator: ", "))\(more)."
-    }
-
     fileprivate var kept: String { evidence.map { " The evidence is in \($0)." } ?? "" }
 }
 

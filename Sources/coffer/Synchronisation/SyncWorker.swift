@@ -16,8 +16,14 @@ final class SyncWorker: Sendable {
         self.vault = vault
     }
 
-    /// What `status` shows.
-    var overview: SyncOverview { shown.withLock { $0 } }
+    /// What `status` shows; before the first run, what is known without one.
+    var overview: SyncOverview {
+        var overview = shown.withLock { $0 }
+        guard overview.remote == nil, let remote = try? settings().remote else { return overview }
+        (overview.remote, overview.lastSync) = (remote.url, LastSync.moment(vault))
+        overview.conflicts = Array(vault.conflicts().prefix(100))
+        return overview
+    }
 
     /// What is being done, in words; nil while nothing takes long.
     var progress: String? { doing.withLock { $0 } }
@@ -161,8 +167,11 @@ extension SyncWorker {
                 reply: reply, outcome: job.request.isRun ? .done : nil, owesSync: job.request.changesRemote)
         } catch {
             reply.isCancelled = error is CancellationError
-            if !reply.isCancelled { reply.failure = Failure(error, vault: vault.path) }
-            return JobResult(reply: reply, outcome: job.request.isRun ? note(error) : nil)
+            let failure = Failure(error, vault: vault.path)
+            if !reply.isCancelled { reply.failure = failure }
+            // A wrong password says nothing of the remote.
+            let isAboutRemote = reply.isCancelled || (30...34).contains(failure.code.rawValue)
+            return JobResult(reply: reply, outcome: job.request.isRun && isAboutRemote ? note(error) : nil)
         }
     }
 
