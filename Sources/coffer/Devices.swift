@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Foundation
 internal import VaultFileSystem
 
 struct Devices: ParsableCommand {

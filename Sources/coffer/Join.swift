@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Format
 internal import Foundation
 internal import Glibc
 internal import Sealing

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Remotes
+internal import SystemPackage
 internal import VaultFileSystem
 
 struct RemoteCommand: ParsableCommand {

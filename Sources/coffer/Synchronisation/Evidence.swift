@@ -1,3 +1,4 @@
+internal import Format
 internal import Foundation
 internal import Glibc
 internal import Synchronization
@@ -88,10 +89,12 @@ enum Moment {
 
     /// Today here, as `2026-11-23`.
     static func today() -> String {
-        var (now, parts) = (time(nil), tm())
+        var now = time(nil)
+        var parts = unsafe tm()
         unsafe localtime_r(&now, &parts)
         func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+        let (year, month, day) = unsafe (parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday)
+        return "\(year)-\(two(month))-\(two(day))"
     }
 }
 
@@ -105,7 +108,7 @@ enum LastSync {
         let opened = try? FileDescriptor.open(
             path(vault), .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
         guard let opened else { return }
-        unsafe futimens(opened.rawValue, nil)
+        futimens(opened.rawValue, nil)
         try? opened.close()
     }
 

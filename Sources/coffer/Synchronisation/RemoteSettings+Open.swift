@@ -2,6 +2,7 @@ internal import Glibc
 internal import Remotes
 internal import Sealing
 internal import Sync
+internal import SystemPackage
 internal import VaultFileSystem
 
 extension RemoteSettings {

@@ -1,4 +1,5 @@
 internal import Format
+internal import Remotes
 internal import Sync
 internal import Synchronization
 internal import Vault
@@ -29,9 +30,10 @@ final class SyncSession: Sendable {
         environment.progress = { tell($0.sentence) }
         environment.keepEvidence = { name, bytes in evidence.keep(bytes, as: name) }
         do throws(VaultError) {
+            let own: SyncKeys
+            if let keys { own = keys } else { own = try SyncKeys(vault) }
             engine = SyncEngine(
-                replica: replica ?? VaultReplica(vault), remote: remote, keys: try keys ?? SyncKeys(vault),
-                environment: environment)
+                replica: replica ?? VaultReplica(vault), remote: remote, keys: own, environment: environment)
         } catch {
             throw Failure(error, vault: vault.path)
         }
@@ -39,7 +41,7 @@ final class SyncSession: Sendable {
 
     /// The folder of the directory that the remote is; nil for others.
     var folder: String? {
-        if case .directory(let path)? = try? settings.address { return path }
+        if let address = try? settings.address, case .directory(let path) = address { return path }
         return nil
     }
 

@@ -1,4 +1,5 @@
 internal import Format
+internal import Sealing
 internal import Sync
 internal import Vault
 

@@ -64,7 +64,11 @@ final class SyncWorker: Sendable {
         }
     }
 
-    func forget() { session.withLock { $0 = nil } }
+    /// Another remote is set, or this device is another one.
+    func forget() {
+        session.withLock { $0 = nil }
+        shown.withLock { $0 = SyncOverview() }
+    }
 
     /// Runs something of the engine's; what it throws comes as a sentence.
     func engine<R: Sendable>(
