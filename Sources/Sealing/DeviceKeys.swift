@@ -32,7 +32,7 @@ public struct DeviceKeys: ~Copyable, Sendable {
 }
 
 /// The key that admits and revokes devices; wrapped under the password and the account key together.
-public struct AdminKey: ~Copyable {
+public struct AdminKey: ~Copyable, Sendable {
     private let seed: SecretBytes
 
     public init() {

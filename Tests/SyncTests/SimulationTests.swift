@@ -10,7 +10,7 @@ import Testing
         var schedule = Schedule(seed: seed)
         schedule.isTraced = true
         await schedule.run(steps: 12 + Int(seed % 40))
-        schedule.check()
+        await schedule.check()
         #expect(schedule.failures.isEmpty)
     }
 
@@ -24,7 +24,7 @@ import Testing
                     for seed in stride(from: part, to: count, by: Int(parts)) {
                         var schedule = Schedule(seed: seed)
                         await schedule.run(steps: 12 + Int(seed % 40))
-                        schedule.check()
+                        await schedule.check()
                         guard !schedule.failures.isEmpty else { continue }
                         failures.append("seed \(seed): \(schedule.failures)\n\(schedule.log.joined(separator: "\n"))")
                         if failures.count > 0 { break }

@@ -8,6 +8,8 @@ struct SnapshotWriter {
     private(set) var parts: [[UInt8]] = []
     /// The chunks that the registers name.
     private(set) var chunks: [ChunkReference] = []
+    /// About how many bytes these are.
+    private(set) var chunkBytes = 0
     private(set) var registers: UInt64 = 0
     private var waiting: [SnapshotRegister] = []
     private var size = 0
@@ -18,7 +20,10 @@ struct SnapshotWriter {
         registers += 1
         waiting.append(register)
         size += register.encodedSize
-        if case .lineage(_, let content?) = register { chunks += content.chunks.filter { $0.embedded.isEmpty } }
+        if case .lineage(_, let content?) = register {
+            chunks += content.chunks.filter { $0.embedded.isEmpty }
+            chunkBytes += content.chunkBytes
+        }
         if size >= Limits.snapshotTarget { cut() }
     }
 
@@ -60,9 +65,10 @@ extension SyncEngine {
         let manifest: [UInt8]
         let parts: [[UInt8]]
         let chunks: [ChunkReference]
+        let chunkBytes: Int
         let registers: UInt64
 
-        var bytes: UInt64 { UInt64((parts + [manifest]).reduce(0) { $0 + $1.count } + chunks.count * Limits.blob) }
+        var bytes: UInt64 { UInt64((parts + [manifest]).reduce(chunkBytes) { $0 + $1.count }) }
     }
 
     /// Writes a snapshot of everything that this replica has, and says so in the own log.
@@ -116,7 +122,7 @@ extension SyncEngine {
             try replica.saveState(next.encoded)
             let made = MadeSnapshot(
                 known: KnownSnapshot(name: name, seen: next.seen), manifest: manifest, parts: writer.parts,
-                chunks: writer.chunks, registers: writer.registers)
+                chunks: writer.chunks, chunkBytes: writer.chunkBytes, registers: writer.registers)
             return (made, next)
         }
         state = after
@@ -131,8 +137,8 @@ extension SyncEngine {
                 continue
             }
             try compare(found.manifest.seen, found.path)
-            guard let (parts, chunks) = try await readParts(found) else { continue }
-            let bytes = parts.reduce(found.size) { $0 + $1.count } + chunks.count * Limits.blob
+            guard let read = try await readParts(found) else { continue }
+            let bytes = read.parts.reduce(found.size + read.chunkBytes) { $0 + $1.count }
             let behind = state.seen.positions.reduce(0 as UInt64) {
                 $0 + $1.value.sequence - min($1.value.sequence, found.manifest.seen[$1.key]?.sequence ?? 0)
             }
@@ -141,7 +147,6 @@ extension SyncEngine {
                 var next = before
                 next.add(found.known)
                 next.volume.restart(UInt64(bytes), registers: next.volume.registers)
-                next.volume.segments = behind
                 next.volume.add(Int(clamping: behind) * (Limits.segmentFloor + 200))
                 try replica.forgetRemovals(before: next.stable(own: own))
                 try replica.saveState(next.encoded)

@@ -35,7 +35,7 @@ extension SyncEngine {
             try replica.forEachRegister { (register) throws(SyncError) in
                 registers += 1
                 bytes += UInt64(register.encodedSize)
-                bytes += UInt64(chunks(of: [register]).count * Limits.blob)
+                if case .lineage(_, let content?) = register { bytes += UInt64(content.chunkBytes) }
             }
             return (bytes, registers)
         }

@@ -40,8 +40,10 @@ struct Volume: Equatable, Sendable {
     }
 
     /// Whether a snapshot, as large as the registers, would make the remote so much smaller that it is worth writing: what
-    /// is there is half as much again as what is live, and a few segments.
+    /// is there is half as much again as what is live, and a few segments. Segments without changes do not count: an
+    /// acknowledgement would be answered by a snapshot, and that by acknowledgements.
     func isSnapshotWorthIt(floor: UInt64) -> Bool {
+        guard segments >= 1, segments >= floor || tail >= floor * UInt64(Limits.chunkSize) else { return false }
         let waste = (snapshot &+ tail) - min(snapshot &+ tail, live)
         return waste > max(live / 2, floor * UInt64(Limits.segmentFloor))
     }
