@@ -41,34 +41,32 @@ extension MemoryTransaction {
         store.device = device
         store.own = unpublished + store.own
         store.segmented = store.lamport
-        for change in Set(store.own) {
+        for change in store.own {
             switch change {
             case .entry(let entry):
-                if store.entries[entry]?.placement.stamp.device == before {
-                    store.entries[entry]?.placement.stamp = nextStamp()
-                }
+                guard let register = store.entries[entry] else { continue }
+                restamp(register.placement.lineage, of: before)
+                guard register.placement.stamp.device == before else { continue }
+                let stamp = nextStamp()
+                store.entries[entry]?.placement.stamp = stamp
             case .removal(let entry):
-                for index in store.entries[entry]?.removals.indices ?? 0..<0
-                where store.entries[entry]?.removals[index].stamp.device == before {
-                    store.entries[entry]?.removals[index].stamp = nextStamp()
+                guard var register = store.entries[entry] else { continue }
+                for index in register.removals.indices where register.removals[index].stamp.device == before {
+                    register.removals[index].stamp = nextStamp()
                 }
+                store.entries[entry] = register
             case .lineage(let lineage): restamp(lineage, of: before)
             }
-        }
-        for change in Set(store.own) {
-            guard case .entry(let entry) = change, let lineage = store.entries[entry]?.placement.lineage else {
-                continue
-            }
-            restamp(lineage, of: before)
         }
     }
 
     private func restamp(_ lineage: Identifier, of before: Identifier) {
-        guard let known = store.lineages[lineage] else { return }
-        if known.attributes.stamp.device == before { store.lineages[lineage]?.attributes.stamp = nextStamp() }
-        guard known.heads.contains(where: { $0.device == before }) else { return }
-        store.lineages[lineage]?.heads = known.heads.filter { $0.device != before } + [nextStamp()]
-        store.lineages[lineage]?.heads.sort(by: >)
+        guard var known = store.lineages[lineage] else { return }
+        if known.attributes.stamp.device == before { known.attributes.stamp = nextStamp() }
+        if known.heads.contains(where: { $0.device == before }) {
+            known.heads = (known.heads.filter { $0.device != before } + [nextStamp()]).sorted(by: >)
+        }
+        store.lineages[lineage] = known
     }
 
     // MARK: Blobs
