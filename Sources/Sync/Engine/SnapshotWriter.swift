@@ -146,7 +146,7 @@ extension SyncEngine {
             state = try replica.transaction { (replica) throws(SyncError) in
                 var next = before
                 next.add(found.known)
-                next.volume.restart(UInt64(bytes), registers: next.volume.registers)
+                next.volume.restart(UInt64(bytes))
                 next.volume.add(Int(clamping: behind) * (Limits.segmentFloor + 200))
                 try replica.forgetRemovals(before: next.stable(own: own))
                 try replica.saveState(next.encoded)

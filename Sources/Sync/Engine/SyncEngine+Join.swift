@@ -40,7 +40,7 @@ extension SyncEngine {
             }
             replica.lamport = max(replica.lamport, found.manifest.lamport)
             let bytes = read.parts.reduce(found.size + read.chunkBytes) { $0 + $1.count }
-            next.volume.restart(UInt64(bytes), registers: 0)
+            next.volume.restart(UInt64(bytes))
             try replica.saveState(next.encoded)
             return next
         }

@@ -20,12 +20,14 @@ struct Volume: Equatable, Sendable {
     mutating func add(_ bytes: Int) { tail &+= UInt64(truncatingIfNeeded: max(0, bytes)) }
 
     /// Notes what the registers would take in a snapshot.
-    mutating func noteLive(_ bytes: UInt64, registers: UInt64) {
-        (live, self.registers, countedTail, countedSegments) = (bytes, registers, tail, segments)
+    ///
+    /// - Parameter registers: nil where they were not counted; then they are taken to be of half a KiB each.
+    mutating func noteLive(_ bytes: UInt64, registers: UInt64? = nil) {
+        (live, self.registers, countedTail, countedSegments) = (bytes, registers ?? bytes / 512, tail, segments)
     }
 
     /// A snapshot covers everything up to here.
-    mutating func restart(_ bytes: UInt64, registers: UInt64) {
+    mutating func restart(_ bytes: UInt64, registers: UInt64? = nil) {
         (snapshot, tail, segments) = (bytes, 0, 0)
         noteLive(bytes, registers: registers)
     }
