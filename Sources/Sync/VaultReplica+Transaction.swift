@@ -71,7 +71,9 @@ public final class VaultTransaction: ReplicaTransaction {
         try call { () throws(Errno) in try vault.entry(entry) }
     }
 
-    public func entry(in parent: Identifier, named name: [UInt8]) -> Identifier? { vault.entry(in: parent, named: name) }
+    public func entry(in parent: Identifier, named name: [UInt8]) -> Identifier? {
+        vault.entry(in: parent, named: name)
+    }
 
     public func children(of lineage: Identifier) -> [Identifier] { vault.children(of: lineage).sorted() }
 

@@ -2,6 +2,7 @@ import Format
 import Foundation
 import Sealing
 import Sync
+import Synchronization
 import SystemPackage
 
 @testable import Vault
@@ -30,7 +31,8 @@ final class VaultFamily: Sendable {
         try first.close()
         var enrolments: [Enrolment?] = [nil]
         for number in 1..<count {
-            let (device, keys) = (Identifier.random(), DeviceKeys())
+            let device = Identifier.random()
+            let keys = DeviceKeys()
             enrolments.append(
                 Enrolment(
                     vault: origin.vault.pair, device: device.pair, keys: keys, kit: (1, 1), epoch: 1, seconds: 0,
@@ -103,7 +105,8 @@ final class VaultDevice {
                 return true
             }
             for name in names.sorted() {
-                let (node, status) = unsafe try vault.lookup(Array(name.utf8).span.bytes, in: directory, remember: false)
+                let (node, status) = unsafe try vault.lookup(
+                    Array(name.utf8).span.bytes, in: directory, remember: false)
                 let isDirectory = status.mode & FileType.mask == FileType.directory
                 items.append(
                     Item(
@@ -147,12 +150,12 @@ final class VaultDevice {
         try vault.flush(node)
     }
 
-    func move(_ item: Item, to parent: Node, as name: String) throws {
+    func move(_ item: Item, to parent: Node, as name: String) throws(Errno) {
         unsafe try vault.rename(
             Array(item.name.utf8).span.bytes, in: item.parent, to: Array(name.utf8).span.bytes, in: parent, flags: [])
     }
 
-    func remove(_ item: Item) throws {
+    func remove(_ item: Item) throws(Errno) {
         let name = Array(item.name.utf8)
         if item.isDirectory {
             unsafe try vault.removeDirectory(name.span.bytes, in: item.parent)

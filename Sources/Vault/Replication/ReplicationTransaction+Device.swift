@@ -32,7 +32,8 @@ extension ReplicationTransaction {
         for lineage in found.lineages { try renew(lineage, of: old, &renewed) }
         for entry in found.entries { try renewPlacement(entry, of: old) }
         for entry in found.removals { try renewRemovals(entry, of: old, renewed) }
-        for (lineage, known) in committer.sync.rivals.values where known.stamps.contains(where: { renewed[$0] != nil }) {
+        for (lineage, known) in committer.sync.rivals.values where known.stamps.contains(where: { renewed[$0] != nil })
+        {
             try committer.setRivals(known.stamps.map { renewed[$0] ?? $0 }, of: lineage)
         }
     }

@@ -53,7 +53,8 @@ extension ReplicationTransaction {
         }
         gathered = done
         // Nothing that would make a segment: what was looked through is done with.
-        if changes.isEmpty, done.isComplete, committer.root.isIncomplete || done.lastRow > committer.root.droppedOperations
+        if changes.isEmpty, done.isComplete,
+            committer.root.isIncomplete || done.lastRow > committer.root.droppedOperations
         {
             try endSegment()
         }
@@ -111,7 +112,9 @@ struct OwnChanges {
 
     /// A file that other devices hear of, by its own identifier: it has a name, or they have to hear that it is removed.
     private func known(_ identifier: Identifier) throws(Errno) -> (lineage: Identifier, slot: Int64)? {
-        guard let lineage = transaction.lineage(ofFile: identifier), let file = try transaction.file(of: lineage), file.identifier == identifier else { return nil }
+        guard let lineage = transaction.lineage(ofFile: identifier), let file = try transaction.file(of: lineage),
+            file.identifier == identifier
+        else { return nil }
         guard lineage == transaction.vault.identifier || !transaction.entries(of: lineage).isEmpty else { return nil }
         return (lineage, file.slot)
     }

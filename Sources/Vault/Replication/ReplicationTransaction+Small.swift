@@ -56,7 +56,9 @@ extension ReplicationTransaction {
         var walk = [record.predecessor, record.history].filter { $0 != 0 }
         while let slot = walk.popLast() {
             let version = try committer.loadVersion(slot).0
-            if version.stamp == stamp || version.twins.contains(stamp) { return try open(.version, slot, version.content) }
+            if version.stamp == stamp || version.twins.contains(stamp) {
+                return try open(.version, slot, version.content)
+            }
             walk += [version.predecessor, version.previous].filter { $0 != 0 }
         }
         return nil
