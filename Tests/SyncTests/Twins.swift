@@ -43,6 +43,10 @@ struct Twins {
                 case .made: if let entry { memory.noteOwn(.entry(entry)) }
                 case .written: if let lineage { memory.noteOwn(.lineage(lineage)) }
                 case .removed(let entry):
+                    if register == nil, let lineage = memory.store.entries[entry]?.placement.lineage {
+                        // Nobody has heard of it, and nobody will.
+                        memory.store.own.removeAll { $0 == .lineage(lineage) || $0 == .entry(entry) }
+                    }
                     memory.store.entries[entry] = register
                     return memory.noteOwn(.removal(entry))
                 }

@@ -9,7 +9,7 @@ import SystemPackage
 ///
 /// With ``twins``, replicas of dictionaries are told the same and sync in the same way: then each register has to be the
 /// same after each step.
-struct VaultSchedule: ~Copyable {
+final class VaultSchedule {
     let directory: FilePath
     var random: Randomness
     let devices: [VaultDevice]
@@ -44,7 +44,7 @@ struct VaultSchedule: ~Copyable {
         try? FileManager.default.removeItem(atPath: directory.string)
     }
 
-    mutating func run(steps: Int) async {
+    func run(steps: Int) async {
         await sync(0, mayFail: false)
         deliver(1)
         for _ in 0..<steps where failures.isEmpty {
@@ -60,18 +60,18 @@ struct VaultSchedule: ~Copyable {
         check()
     }
 
-    private mutating func deliver(_ portion: Double) {
+    private func deliver(_ portion: Double) {
         var copy = random
         twins?.remote.deliver(portion, using: &copy)
         remote.deliver(portion, using: &random)
     }
 
-    private mutating func reopen(_ device: Int) {
+    private func reopen(_ device: Int) {
         log.append("reopen \(device)")
         do { try devices[device].reopen() } catch { failures.append("device \(device) does not open: \(error)") }
     }
 
-    private mutating func settle() async {
+    private func settle() async {
         for _ in 0..<12 where failures.isEmpty {
             var moved = 0
             for device in devices.indices {
@@ -84,7 +84,7 @@ struct VaultSchedule: ~Copyable {
     }
 
     @discardableResult
-    private mutating func sync(_ device: Int, mayFail: Bool) async -> Int {
+    private func sync(_ device: Int, mayFail: Bool) async -> Int {
         let isCutOff = mayFail && random.below(3) == 0
         let (calls, carriesOut) = (isCutOff ? random.below(12) : .max, random.below(2) == 0)
         remotes[device].fail(after: calls, carryingOut: carriesOut)
@@ -127,14 +127,14 @@ struct VaultSchedule: ~Copyable {
         }
     }
 
-    private mutating func compare(_ device: Int) {
+    private func compare(_ device: Int) {
         guard failures.isEmpty, let difference = twins?.difference(device, devices[device]) else { return }
         failures.append("device \(device) is not as its twin: \(difference)")
     }
 
     // MARK: Edits
 
-    private mutating func edit(_ device: Int) {
+    private func edit(_ device: Int) {
         do {
             let items = try devices[device].items()
             let directories = [Node.root] + items.filter(\.isDirectory).map(\.node)
@@ -160,7 +160,7 @@ struct VaultSchedule: ~Copyable {
     }
 
     /// A word that is nowhere else.
-    private mutating func fresh() -> String {
+    private func fresh() -> String {
         count += 1
         written.insert("t\(count)")
         return "t\(count)"
@@ -174,7 +174,7 @@ struct VaultSchedule: ~Copyable {
         items.contains { $0.parent == parent && $0.name == name }
     }
 
-    private mutating func make(_ device: Int, _ name: String, in parent: Node, _ items: [VaultDevice.Item]) throws {
+    private func make(_ device: Int, _ name: String, in parent: Node, _ items: [VaultDevice.Item]) throws {
         guard !isTaken(name, in: parent, items) else { return }
         let isTwin = random.below(6) == 0
         let text = isTwin ? "same\n" : "\(fresh())\nuser: 0\nurl: 0\nnote: 0\n"
@@ -184,7 +184,7 @@ struct VaultSchedule: ~Copyable {
         try twins?.take(device, devices[device], .made(name, parent))
     }
 
-    private mutating func makeDirectory(
+    private func makeDirectory(
         _ device: Int, _ name: String, in parent: Node, _ items: [VaultDevice.Item]
     ) throws {
         guard !isTaken(name, in: parent, items) else { return }
@@ -194,7 +194,7 @@ struct VaultSchedule: ~Copyable {
     }
 
     /// Changes one field; without twins, some become large.
-    private mutating func write(_ device: Int, _ item: VaultDevice.Item) throws {
+    private func write(_ device: Int, _ item: VaultDevice.Item) throws {
         guard !item.isDirectory else { return }
         let before = try devices[device].text(item.node)
         var lines = before.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
@@ -210,7 +210,7 @@ struct VaultSchedule: ~Copyable {
         try twins?.take(device, devices[device], .written(item.node))
     }
 
-    private mutating func move(
+    private func move(
         _ device: Int, _ item: VaultDevice.Item, to parent: Node, as name: String, _ items: [VaultDevice.Item]
     ) throws {
         guard !isTaken(name, in: parent, items) else { return }
@@ -225,7 +225,7 @@ struct VaultSchedule: ~Copyable {
         try twins?.take(device, devices[device], .made(name, parent))
     }
 
-    private mutating func remove(_ device: Int, _ item: VaultDevice.Item) throws {
+    private func remove(_ device: Int, _ item: VaultDevice.Item) throws {
         let text = item.isDirectory ? "" : try devices[device].text(item.node)
         let isLast = try devices[device].vault.attributes(of: item.node).links == 1
         do throws(Errno) {
@@ -241,7 +241,7 @@ struct VaultSchedule: ~Copyable {
     }
 
     /// What the replicas of dictionaries know nothing of: saves by renaming, links, modes.
-    private mutating func editOtherwise(_ device: Int, _ item: VaultDevice.Item, in parent: Node) throws {
+    private func editOtherwise(_ device: Int, _ item: VaultDevice.Item, in parent: Node) throws {
         guard twins == nil, !item.isDirectory else { return }
         switch random.below(3) {
         case 0:
@@ -267,7 +267,7 @@ struct VaultSchedule: ~Copyable {
 
     // MARK: What must hold
 
-    private mutating func check() {
+    private func check() {
         guard failures.isEmpty else { return }
         do {
             let trees = try devices.map { try $0.tree() }

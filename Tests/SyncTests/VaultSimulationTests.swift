@@ -14,7 +14,7 @@ import Testing
     @Test(.enabled(if: ProcessInfo.processInfo.environment["COFFER_VAULT_SEED"] != nil)) func oneSchedule() async throws
     {
         guard let seed = UInt64(ProcessInfo.processInfo.environment["COFFER_VAULT_SEED"] ?? "") else { return }
-        var schedule = try VaultSchedule(seed: seed / 2, isTwinned: seed % 2 == 0)
+        let schedule = try VaultSchedule(seed: seed / 2, isTwinned: seed % 2 == 0)
         schedule.isTraced = true
         await schedule.run(steps: 12 + Int(seed % 40))
         #expect(schedule.failures == [])
@@ -23,7 +23,7 @@ import Testing
     /// Half of them beside replicas of dictionaries, register for register.
     @Test func vaultsConvergeAsTheirTwinsDo() async throws {
         for seed in 0..<VaultSimulationTests.count {
-            var schedule = try VaultSchedule(seed: seed / 2, isTwinned: seed % 2 == 0)
+            let schedule = try VaultSchedule(seed: seed / 2, isTwinned: seed % 2 == 0)
             await schedule.run(steps: 12 + Int(seed % 40))
             guard !schedule.failures.isEmpty else { continue }
             Issue.record("seed \(seed): \(schedule.failures)\n\(schedule.log.joined(separator: "\n"))")
