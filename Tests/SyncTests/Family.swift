@@ -9,6 +9,8 @@ struct Family: Sendable {
     let keys: [SyncKeys]
     /// Who may admit devices and shut them out.
     let admin: Authority
+    let accountKey: AccountKey
+    let genesis: [UInt8]
 
     final class Authority: Sendable {
         let key = AdminKey()
@@ -17,7 +19,8 @@ struct Family: Sendable {
     /// Four devices, and four more for those that have to go on under another name.
     static let eight = Family(count: 8)
 
-    init(count: Int) {
+    /// - Parameter adminWrap: makes the admin key's wrap for the first device's log.
+    init(count: Int, adminWrap: (AccountKey, Authority, Identifier) -> [UInt8] = { _, _, _ in [] }) {
         // The same in each process: the order of devices decides ties.
         let vault = Identifier(low: 1, high: 1)
         let devices = (0..<count).map { Identifier(low: 100 + UInt64($0), high: 7) }
@@ -25,12 +28,10 @@ struct Family: Sendable {
         let admin = Authority()
         let first = DeviceKeys()
         let genesis = Genesis.make(vault: vault.pair, admin: admin.key, device: devices[0].pair, deviceKeys: first)
-        let canary = unsafe Canary.make(
-            accountKey: accountKey, vault: vault.pair, genesis: Digest.blake2b256(genesis.span.bytes).span.bytes)
         var keys = [
             SyncKeys(
-                vault: vault, device: devices[0], genesis: genesis, canary: canary, accountKey: accountKey,
-                signer: first)
+                vault: vault, device: devices[0], genesis: genesis, accountKey: accountKey, signer: first,
+                adminWrap: adminWrap(accountKey, admin, vault))
         ]
         for device in devices.dropFirst() {
             let own = DeviceKeys()
@@ -38,10 +39,18 @@ struct Family: Sendable {
                 vault: vault.pair, device: device.pair, keys: own, kit: (1, 1), epoch: 1, seconds: 0, admin: admin.key)
             keys.append(
                 SyncKeys(
-                    vault: vault, device: device, genesis: genesis, canary: canary, accountKey: accountKey, signer: own,
+                    vault: vault, device: device, genesis: genesis, accountKey: accountKey, signer: own,
                     enrolment: enrolment))
         }
         (self.vault, self.devices, self.keys, self.admin) = (vault, devices, keys, admin)
+        (self.accountKey, self.genesis) = (accountKey, genesis)
+    }
+
+    /// What a replica can open: the first key, and what it has learnt since.
+    func ring(of replica: MemoryReplica) -> KeyRing {
+        var ring = KeyRing(first: accountKey, vault: vault.pair, genesis: genesis)
+        if let keys = replica.store.keys { _ = ring.load(keys) }
+        return ring
     }
 
     /// Shuts a device out after a segment.

@@ -11,6 +11,7 @@ final class MemoryReplica: Replica {
     struct Store: Sendable {
         var device: Identifier
         var state: [UInt8]?
+        var keys: [UInt8]?
         var outbox: [UInt64: [UInt8]] = [:]
         var lamport: UInt64 = 0
         var segmented: UInt64 = 0
@@ -23,6 +24,8 @@ final class MemoryReplica: Replica {
         var own: [OwnChange] = []
         var taken = 0
         var notices: [Notice] = []
+        /// When contents were saved: copies are named by the day.
+        var saved = Timestamp(seconds: 0, nanoseconds: 0)
         /// The chunks of large contents; what has no use any more stays, as in a history.
         var blobs: [Int64: [UInt8]] = [:]
     }

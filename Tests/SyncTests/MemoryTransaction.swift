@@ -20,6 +20,8 @@ final class MemoryTransaction: ReplicaTransaction {
 
     func loadState() -> [UInt8]? { store.state }
     func saveState(_ bytes: [UInt8]) { store.state = bytes }
+    func loadKeys() -> [UInt8]? { store.keys }
+    func saveKeys(_ bytes: [UInt8]) { store.keys = bytes }
     func outbox() -> [(sequence: UInt64, bytes: [UInt8])] { store.outbox.map { ($0.key, $0.value) } }
     func addToOutbox(_ sequence: UInt64, _ bytes: [UInt8]) { store.outbox[sequence] = bytes }
     func removeFromOutbox(_ sequence: UInt64) { store.outbox[sequence] = nil }
@@ -160,8 +162,7 @@ final class MemoryTransaction: ReplicaTransaction {
         let chunks = chunks(of: bytes)
         return ContentChange(
             lineage: lineage, stamp: stamp, replaces: store.replaces[lineage] ?? [],
-            modified: Timestamp(seconds: 0, nanoseconds: 0), reference: known.content,
-            column: chunks.isEmpty ? bytes : [], chunks: chunks)
+            modified: store.saved, reference: known.content, column: chunks.isEmpty ? bytes : [], chunks: chunks)
     }
 
     func open(_ content: ContentChange) -> PlainBuffer? { plain(bytes(of: content)) }

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Two devices on one remote, step by step.
 final class Pair {
-    let family = Family.eight
+    let family: Family
     let remote: SharedRemote
     var replicas: [MemoryReplica]
     let remotes: [MemoryRemote]
@@ -23,7 +23,8 @@ final class Pair {
         func keep(_ name: String, _ bytes: [UInt8]) { kept.withLock { $0[name] = bytes } }
     }
 
-    init(devices: Int = 2) {
+    init(devices: Int = 2, family: Family = .eight) {
+        self.family = family
         let (vault, identifiers) = (family.vault, family.devices)
         let shared = SharedRemote(devices: 4)
         remote = shared
@@ -59,6 +60,13 @@ final class Pair {
     }
 
     func deliver() { remote.deliver(1, using: &random) }
+
+    func rotate(_ device: Int, shuttingOut others: [Int] = []) async throws(SyncError) {
+        let devices = others.map { (family.devices[$0], UInt64?.none) }
+        _ = try await engine(device).rotate(
+            admin: family.admin.key, shuttingOut: Dictionary(uniqueKeysWithValues: devices), seconds: 0)
+        deliver()
+    }
 
     func write(_ text: String, to name: String, on device: Int, replica: MemoryReplica? = nil) throws(SyncError) {
         let replica = replica ?? replicas[device]

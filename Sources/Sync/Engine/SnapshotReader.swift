@@ -36,9 +36,8 @@ struct SnapshotReader: Sendable {
     func manifest(_ bytes: [UInt8], _ name: SnapshotName, _ hash: Identifier, _ state: SyncState) -> SnapshotManifest? {
         guard Identifier(hashing: bytes) == hash, let object = SignedObject(.snapshot, bytes),
             object.header.device == name.device.pair, object.header.sequence == name.sequence,
-            object.header.epoch == keys.epoch, object.header.index == 1,
-            let plain = object.open(key: keys.snapshot, vault: keys.vault.pair),
-            let manifest = try? plain.withBytes({ (bytes) throws(FormatError) in
+            object.header.index == 1, let opened = object.open(with: state.ring),
+            let manifest = try? opened.plain.withBytes({ (bytes) throws(FormatError) in
                 try SnapshotManifest(decoding: bytes)
             }),
             manifest.seen[name.device]?.sequence == name.sequence,
@@ -50,14 +49,14 @@ struct SnapshotReader: Sendable {
     }
 
     /// The registers of a part: the signed manifest names its hash, so that the device's signature covers it.
-    func part(_ bytes: [UInt8], _ found: FoundSnapshot, _ index: Int) -> [SnapshotRegister]? {
+    func part(_ bytes: [UInt8], _ found: FoundSnapshot, _ index: Int, _ ring: KeyRing) -> [SnapshotRegister]? {
         guard found.manifest.parts.indices.contains(index), Identifier(hashing: bytes) == found.manifest.parts[index],
             let object = SignedObject(.snapshot, bytes), object.header.device == found.name.device.pair,
             object.header.sequence == found.name.sequence, Int(object.header.index) == index + 2,
-            object.header.epoch == keys.epoch,
-            let plain = object.open(key: keys.snapshot, vault: keys.vault.pair)
+            let opened = object.open(with: ring)
         else { return nil }
-        return try? plain.withBytes { (bytes) throws(FormatError) in try SnapshotPart(decoding: bytes).registers }
+        return try? opened.plain.withBytes { (bytes) throws(FormatError) in try SnapshotPart(decoding: bytes).registers
+        }
     }
 
     /// The key of a device that this one does not know yet, vouched for by the admin key.
@@ -90,7 +89,9 @@ extension SyncEngine {
                 guard case .bytes(let bytes) = bytes, index < candidates.count else { continue }
                 let hash = candidates[candidates.startIndex + index].hash
                 guard let manifest = SnapshotReader(keys: keys).manifest(bytes, name, hash, state) else {
-                    report.damaged.append(paths[index].description)
+                    // Of an epoch that is still to come it is nothing yet.
+                    let epoch = SignedObject(.snapshot, bytes)?.header.epoch ?? 0
+                    if epoch <= state.ring.current.epoch { report.damaged.append(paths[index].description) }
                     continue
                 }
                 found.append(
@@ -112,7 +113,7 @@ extension SyncEngine {
             let bytes = try await read(paths, limit: Limits.segment)
             for (offset, index) in range.enumerated() {
                 guard offset < bytes.count, case .bytes(let part) = bytes[offset],
-                    let registers = SnapshotReader(keys: keys).part(part, found, index)
+                    let registers = SnapshotReader(keys: keys).part(part, found, index, state.ring)
                 else {
                     report.damaged.append(paths[offset].description)
                     return nil

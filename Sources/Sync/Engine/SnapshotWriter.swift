@@ -5,6 +5,7 @@ internal import Sealing
 struct SnapshotWriter {
     let keys: SyncKeys
     let name: SnapshotName
+    let link: KeyRing.Link
     private(set) var parts: [[UInt8]] = []
     /// The chunks that the registers name.
     private(set) var chunks: [ChunkReference] = []
@@ -14,7 +15,10 @@ struct SnapshotWriter {
     private var waiting: [SnapshotRegister] = []
     private var size = 0
 
-    init(keys: SyncKeys, name: SnapshotName) { (self.keys, self.name) = (keys, name) }
+    /// - Parameter link: the account key of which it is sealed.
+    init(keys: SyncKeys, name: SnapshotName, link: KeyRing.Link) {
+        (self.keys, self.name, self.link) = (keys, name, link)
+    }
 
     mutating func add(_ register: SnapshotRegister) {
         registers += 1
@@ -48,10 +52,10 @@ struct SnapshotWriter {
         var plain = plain
         plain.resize(to: Padding.padme(plain.count, floor: Limits.segmentFloor))
         let header = SignedObject.Header(
-            epoch: keys.epoch, device: name.device.pair, sequence: name.sequence, index: index, count: count)
+            epoch: link.epoch, device: name.device.pair, sequence: name.sequence, index: index, count: count)
         return plain.withBytes { plain in
             SignedObject.make(
-                .snapshot, header, plain, key: keys.snapshot, vault: keys.vault.pair, signer: keys.signer)
+                .snapshot, header, plain, key: link.keys.snapshot, vault: keys.vault.pair, signer: keys.signer)
         }
     }
 }
@@ -76,7 +80,7 @@ extension SyncEngine {
         let made = try makeSnapshot()
         // What it covers of the own log is there before it.
         try await sendOutbox()
-        try await pushBlobs(made.chunks)
+        try await pushBlobs(made.chunks, state.ring.current.keys)
         let name = made.known.name
         var rest = Array(made.parts.enumerated())[...]
         while !rest.isEmpty {
@@ -116,10 +120,10 @@ extension SyncEngine {
             }
             try replica.forgetRemovals(before: next.stable(own: own))
             let name = SnapshotName(device: own, sequence: next.seen[own]?.sequence ?? 0)
-            var writer = SnapshotWriter(keys: keys, name: name)
+            var writer = SnapshotWriter(keys: keys, name: name, link: next.ring.current)
             try replica.forEachRegister { (register) throws(SyncError) in writer.add(register) }
             let manifest = writer.finish(next.manifest(lamport: replica.lamport))
-            try replica.saveState(next.encoded)
+            try save(next, after: before, in: replica)
             let made = MadeSnapshot(
                 known: KnownSnapshot(name: name, seen: next.seen), manifest: manifest, parts: writer.parts,
                 chunks: writer.chunks, chunkBytes: writer.chunkBytes, registers: writer.registers)

@@ -21,8 +21,8 @@ extension SyncEngine {
 
     nonisolated func path(_ chunk: ChunkReference) -> RemotePath { Layout.blob(keys.blobName(chunk.slot), chunk.hash) }
 
-    /// Uploads the chunks that are not at the remote yet.
-    func pushBlobs(_ chunks: [ChunkReference]) async throws(SyncError) {
+    /// Uploads the chunks that are not at the remote yet, sealed for the epoch of what names them.
+    func pushBlobs(_ chunks: [ChunkReference], _ epochKeys: EpochKeys) async throws(SyncError) {
         var wanted: [ChunkReference] = []
         var names = Set<Identifier>()
         for chunk in chunks where !knownBlobs.contains(chunk.hash) && names.insert(chunk.hash).inserted {
@@ -42,7 +42,11 @@ extension SyncEngine {
                 for chunk in part { if let bytes = try replica.blob(of: chunk.slot) { blobs.append((chunk, bytes)) } }
                 return blobs
             }
-            try await create(blobs.map { RemoteObject(path: path($0.0), bytes: $0.1) })
+            let sealed = blobs.map { chunk, bytes in
+                SealedBlob.seal(
+                    bytes, slot: chunk.slot, hash: chunk.hash.pair, keys: epochKeys, vault: keys.vault.pair)
+            }
+            try await create(zip(blobs, sealed).map { RemoteObject(path: path($0.0), bytes: $1) })
             knownBlobs.formUnion(blobs.map { $0.0.hash })
             let total = blobs.reduce(0) { $0 + $1.1.count }
             try changeState { $0.volume.add(total) }
@@ -54,7 +58,7 @@ extension SyncEngine {
     private func listBlobs(_ wanted: [ChunkReference]) async throws(SyncError) {
         let folders = Set(wanted.map { RemotePath(Array(path($0).components.dropLast())) ?? .top })
         for folder in folders.sorted() {
-            for item in try await list(folder) where item.size == UInt64(Limits.blob) {
+            for item in try await list(folder) where item.size == UInt64(Limits.blob + SealedBlob.overhead) {
                 if let hash = Identifier(hexadecimal: item.name.suffix(32)) { knownBlobs.insert(hash) }
             }
         }
@@ -73,10 +77,11 @@ extension SyncEngine {
             try checkCancellation()
             let part = Array(missing.prefix(SyncEngine.batch))
             missing.removeFirst(part.count)
-            let found = try await read(part.map(path), limit: Limits.blob)
+            let found = try await read(part.map(path), limit: Limits.blob + SealedBlob.overhead)
             var blobs: [(Int64, [UInt8])] = []
             for (index, chunk) in part.enumerated() {
-                guard index < found.count, case .bytes(let bytes) = found[index],
+                guard index < found.count, case .bytes(let object) = found[index],
+                    let bytes = SealedBlob.open(object, slot: chunk.slot, ring: state.ring),
                     Identifier(hashing: bytes) == chunk.hash
                 else {
                     report.damaged.append(path(chunk).description)

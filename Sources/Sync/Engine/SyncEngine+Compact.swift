@@ -132,16 +132,16 @@ extension SyncEngine {
             let part = Array(rest.prefix(8))
             rest = rest.dropFirst(part.count)
             for case .bytes(let bytes) in try await read(part, limit: Limits.segment) {
-                if let record = open(bytes) { chunks(of: record.changes).forEach(body) }
-                if let registers = openPart(bytes) { chunks(of: registers).forEach(body) }
+                if let (record, _) = open(bytes, state.ring) { chunks(of: record.changes).forEach(body) }
+                if let registers = openPart(bytes, state.ring) { chunks(of: registers).forEach(body) }
             }
         }
     }
 
-    private nonisolated func openPart(_ bytes: [UInt8]) -> [SnapshotRegister]? {
-        guard let object = SignedObject(.snapshot, bytes), object.header.index > 1,
-            let plain = object.open(key: keys.snapshot, vault: keys.vault.pair)
+    private nonisolated func openPart(_ bytes: [UInt8], _ ring: KeyRing) -> [SnapshotRegister]? {
+        guard let object = SignedObject(.snapshot, bytes), object.header.index > 1, let opened = object.open(with: ring)
         else { return nil }
-        return try? plain.withBytes { (bytes) throws(FormatError) in try SnapshotPart(decoding: bytes).registers }
+        return try? opened.plain.withBytes { (bytes) throws(FormatError) in try SnapshotPart(decoding: bytes).registers
+        }
     }
 }

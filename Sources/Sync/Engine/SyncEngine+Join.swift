@@ -34,14 +34,14 @@ extension SyncEngine {
             take(found, into: &next)
             next.seen = found.manifest.seen
             for (index, bytes) in read.parts.enumerated() {
-                for register in SnapshotReader(keys: keys).part(bytes, found, index) ?? [] {
+                for register in SnapshotReader(keys: keys).part(bytes, found, index, next.ring) ?? [] {
                     try replica.restore(register)
                 }
             }
             replica.lamport = max(replica.lamport, found.manifest.lamport)
             let bytes = read.parts.reduce(found.size + read.chunkBytes) { $0 + $1.count }
             next.volume.restart(UInt64(bytes))
-            try replica.saveState(next.encoded)
+            try save(next, after: before, in: replica)
             return next
         }
     }
@@ -58,7 +58,8 @@ extension SyncEngine {
             state.acknowledged[member.device] = Array(member.acknowledged.prefix(SyncState.snapshotsMost))
         }
         for kit in found.manifest.kits where !state.kits.contains(kit) { state.kits.append(kit) }
-        for notice in found.manifest.notices where !state.standing.contains(notice) { state.standing.append(notice) }
+        for notice in found.manifest.notices where !state.standing.contains(notice) { keep(notice, in: &state) }
+        takeKeys(found.manifest, into: &state)
         // Its writer could start from it, too.
         let said = state.acknowledged[found.name.device] ?? []
         if found.name.device != own, !said.contains(found.name) {
@@ -110,7 +111,7 @@ extension SyncEngine {
             try build(replica, &next)
             var registers: [SnapshotRegister] = []
             for (index, bytes) in parts.enumerated() {
-                registers += SnapshotReader(keys: keys).part(bytes, found, index) ?? []
+                registers += SnapshotReader(keys: keys).part(bytes, found, index, next.ring) ?? []
             }
             replica.lamport = max(replica.lamport, found.manifest.lamport)
             var merge = Merge(
@@ -122,7 +123,7 @@ extension SyncEngine {
             where position.sequence > next.seen[device]?.sequence ?? 0 {
                 next.seen[device] = position
             }
-            try replica.saveState(next.encoded)
+            try save(next, after: before, in: replica)
             return (next, merge.conflicts)
         }
         state = after

@@ -13,13 +13,15 @@ extension SyncEngine {
         let devices = (only ?? Set(logs.segments.keys).union(state.seen.positions.keys).sorted()).filter { $0 != own }
         for device in devices { try await checkKnown(device, logs) }
         var reading = Reading()
+        standing = Standing()
         try await readLogs(devices, logs, &reading)
         while only == nil {
             guard try await catchUp(devices, logs, &reading) else { break }
             try await readLogs(devices, logs, &reading)
         }
         let waiting = reading.queues.values.flatMap { $0 }
-        report.waiting += waiting.count
+        report.waiting += waiting.count + standing.counts.waiting
+        report.refused += standing.counts.refused
         waitingFor = [:]
         for segment in waiting {
             for (device, position) in segment.record.seen.positions {
@@ -46,11 +48,12 @@ extension SyncEngine {
                     let queue = reading.queues[device, default: []]
                     let (segments, isEnd) = try await fetch(device, behind: queue, logs)
                     reading.queues[device, default: []] += segments
+                    standing.vouch(by: segments)
                     if isEnd { reading.stopped.insert(device) }
                 }
                 while let group = nextGroup(reading.queues[device, default: []]), try isReady(group) {
                     try checkCancellation()
-                    guard try await apply(group) else {
+                    guard isInStanding(group), try await apply(group) else {
                         reading.stopped.insert(device)
                         reading.queues[device] = []
                         break
@@ -59,6 +62,11 @@ extension SyncEngine {
                     hasMoved = true
                     noteProgress(devices, logs)
                 }
+            }
+            let released = standing.release(keys: state.ring.links.count)
+            if !released.isEmpty {
+                reading.stopped.subtract(released)
+                hasMoved = true
             }
         }
     }
@@ -83,7 +91,7 @@ extension SyncEngine {
         var position = queue.last?.position ?? state.seen[device]
         // A device that introduces itself in a segment that is still to be applied.
         var known = state
-        for segment in queue { admit(segment.record.notices, to: &known) }
+        for segment in queue { admit(segment.record, to: &known) }
         let first = (position?.sequence ?? 0) + 1
         var wanted: [(sequence: UInt64, hash: Identifier)] = []
         var sequence = first
@@ -106,7 +114,7 @@ extension SyncEngine {
             }
             guard let segment = valid.first else { return (segments, true) }
             segments.append(segment)
-            admit(segment.record.notices, to: &known)
+            admit(segment.record, to: &known)
             position = segment.position
         }
         return (segments, false)
@@ -119,12 +127,13 @@ extension SyncEngine {
         do throws(LogReader.Refusal) {
             return try reader.check(
                 bytes, device: device, sequence: name.sequence, hash: name.hash, after: position, known,
-                rules: environment.rules)
+                vouched: standing.vouched(device), rules: environment.rules)
         } catch {
             let path = Layout.segment(device, name.sequence, name.hash).description
             switch error {
             case .damaged: report.damaged.append(path)
-            case .revoked: report.refused += 1
+            case .revoked: standing.hold(device, shutOutAt: name.sequence)
+            case .unknownKey: standing.hold(device, keys: state.ring.links.count)
             case .forked: throw .forked(Alarm(device: device, sequence: name.sequence, object: path))
             }
             return nil

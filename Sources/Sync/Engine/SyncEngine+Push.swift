@@ -8,10 +8,13 @@ extension SyncEngine {
         let before = state
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
-            if try build(replica, &next) { try replica.saveState(next.encoded) }
+            let hasMerged = try mergeKeys(replica, &next)
+            if try build(replica, &next) || hasMerged { try save(next, after: before, in: replica) }
             return next
         }
+        try await publishCanary()
         try await sendOutbox()
+        try await retireCanaries()
     }
 
     /// Sends the segments that wait, as many times as it takes and always the same bytes; then the hint.
@@ -27,8 +30,9 @@ extension SyncEngine {
             var last: LogPosition?
             for (sequence, bytes) in part {
                 let hash = Identifier(hashing: bytes)
-                if let record = open(bytes) {
-                    try await pushBlobs(chunks(of: record.changes))
+                if let (record, epochKeys) = open(bytes, state.ring) {
+                    // With the segment's own key, so that a retry after a rotation is the same bytes.
+                    try await pushBlobs(chunks(of: record.changes), epochKeys)
                     last = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)
                 }
                 objects.append(RemoteObject(path: Layout.segment(own, sequence, hash), bytes: bytes))
@@ -60,19 +64,19 @@ extension SyncEngine {
     /// From here on a segment is bytes: what is tried again is the same.
     @discardableResult
     nonisolated func build(_ replica: R.Transaction, _ state: inout SyncState) throws(SyncError) -> Bool {
+        // A device that is about to join reads only.
+        guard state.members[own] != nil else { return false }
         var hasBuilt = false
         let isFirst = state.seen[own] == nil
         state.pending += try replica.takeNotices()
         var changes = try replica.ownChanges(atMost: environment.segmentBytes)
         while !changes.isEmpty || !state.pending.isEmpty || owesAcknowledgement(state) {
+            // Under the key of one rotation, who was shut out by another one could read it.
+            try mergeKeys(replica, &state)
             try replica.endSegment()
             let next = try replica.ownChanges(atMost: environment.segmentBytes)
             let record = makeRecord(changes, isContinued: !next.isEmpty, replica, state)
-            let sequence = (state.seen[own]?.sequence ?? 0) + 1
-            let bytes = seal(record, sequence)
-            try replica.addToOutbox(sequence, bytes)
-            state.seen[own] = LogPosition(
-                sequence: sequence, hash: Identifier(hashing: bytes), lamport: record.lamport)
+            try append(record, replica, &state)
             note(record.notices, of: own, in: &state)
             state.pending = []
             state.acknowledged[own] = record.acknowledged
@@ -84,6 +88,18 @@ extension SyncEngine {
         // What a device begins with is all of use.
         if hasBuilt, isFirst { state.volume.noteLive(state.volume.tail) }
         return hasBuilt
+    }
+
+    /// Seals a record as the next own segment; its number.
+    @discardableResult
+    nonisolated func append(
+        _ record: SegmentRecord, _ replica: R.Transaction, _ state: inout SyncState
+    ) throws(SyncError) -> UInt64 {
+        let sequence = (state.seen[own]?.sequence ?? 0) + 1
+        let bytes = seal(record, sequence, state.ring.current)
+        try replica.addToOutbox(sequence, bytes)
+        state.seen[own] = LogPosition(sequence: sequence, hash: Identifier(hashing: bytes), lamport: record.lamport)
+        return sequence
     }
 
     private nonisolated func makeRecord(
@@ -116,22 +132,23 @@ extension SyncEngine {
         try merge.moveCopies()
     }
 
-    private nonisolated func seal(_ record: SegmentRecord, _ sequence: UInt64) -> [UInt8] {
+    private nonisolated func seal(_ record: SegmentRecord, _ sequence: UInt64, _ link: KeyRing.Link) -> [UInt8] {
         var plain = PlainBuffer(capacity: 4096)
         record.encode(into: &plain)
         plain.resize(to: Padding.padme(plain.count, floor: Limits.segmentFloor))
-        let header = SignedObject.Header(epoch: keys.epoch, device: own.pair, sequence: sequence)
+        let header = SignedObject.Header(epoch: link.epoch, device: own.pair, sequence: sequence)
         return plain.withBytes { plain in
             SignedObject.make(
-                .segment, header, plain, key: keys.segment, vault: keys.vault.pair, signer: keys.signer)
+                .segment, header, plain, key: link.keys.segment, vault: keys.vault.pair, signer: keys.signer)
         }
     }
 
     /// What an own segment says, or one that was checked before.
-    nonisolated func open(_ segment: [UInt8]) -> SegmentRecord? {
-        guard let object = SignedObject(.segment, segment),
-            let plain = object.open(key: keys.segment, vault: keys.vault.pair)
+    nonisolated func open(_ segment: [UInt8], _ ring: KeyRing) -> (record: SegmentRecord, keys: EpochKeys)? {
+        guard let opened = SignedObject(.segment, segment)?.open(with: ring),
+            let record = try? opened.plain.withBytes({ (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes)
+            })
         else { return nil }
-        return try? plain.withBytes { (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes) }
+        return (record, opened.keys)
     }
 }

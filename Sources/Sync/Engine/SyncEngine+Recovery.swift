@@ -44,7 +44,7 @@ extension SyncEngine {
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
             let outbox = try replica.outbox().sorted { $0.sequence < $1.sequence }
-            let unpublished = Unpublished(outbox.compactMap { open($0.bytes) }, of: before.device)
+            let unpublished = Unpublished(outbox.compactMap { open($0.bytes, before.ring)?.record }, of: before.device)
             try replica.becomeDevice(device, reissuing: unpublished.changes)
             for (lineage, bases) in unpublished.bases {
                 try reissue(lineage, replacing: bases, unpublished, replica)

@@ -28,13 +28,15 @@ public actor SyncEngine<R: Replica> {
     var knownBlobs: Set<Identifier> = []
     /// What segments that could not be applied yet say that they build on.
     var waitingFor: [Identifier: UInt64] = [:]
+    /// Who may write how far, within a run.
+    var standing = Standing()
     /// The user has said that the remote may have lost something.
     var acceptsLoss = false
 
     public init(replica: R, remote: any Remote, keys: SyncKeys, environment: SyncEnvironment) {
         (self.replica, self.remote, self.keys, self.environment) = (replica, remote, keys, environment)
         reader = LogReader(keys: keys)
-        state = SyncState(device: keys.device)
+        state = SyncState(device: keys.device, ring: keys.ring)
     }
 
     /// Pulls what is new, then pushes what is. The first run of an engine looks at everything, later ones where the hints
@@ -73,11 +75,7 @@ public actor SyncEngine<R: Replica> {
     }
 
     private func wholeLook() async throws(SyncError) {
-        try await prepare()
-        knownBlobs = []
-        let hints = try await readHints()
-        try await start()
-        try await pull(only: nil)
+        let hints = try await lookAtAll()
         try checkKit()
         try await checkSnapshots()
         try await publish()
@@ -86,6 +84,19 @@ public actor SyncEngine<R: Replica> {
         try noteOverdue(hints)
         try changeState { $0.alarm = nil }
         shortLooks = 0
+    }
+
+    /// Reads everything that is new; the hints as they were.
+    func lookAtAll() async throws(SyncError) -> [Identifier: Hint] {
+        let key = state.ring.current.name
+        let hasCanary = try await prepare()
+        knownBlobs = []
+        let hints = try await readHints()
+        try await start()
+        try await pull(only: nil)
+        // It is gone because somebody has rotated; then the log says so.
+        guard hasCanary || state.ring.current.name != key else { throw .canaryMismatch }
+        return hints
     }
 
     private var isShortLookEnough: Bool {
@@ -97,10 +108,11 @@ public actor SyncEngine<R: Replica> {
     nonisolated var own: Identifier { keys.device }
 
     func loadState() throws(SyncError) {
-        let first = firstState
         state = try replica.transaction { (replica) throws(SyncError) in
-            guard let bytes = try replica.loadState() else { return first }
-            do throws(FormatError) { return try SyncState(decoding: bytes) } catch { throw .store(5) }
+            var ring = keys.ring
+            if let stored = try replica.loadKeys(), !ring.load(stored) { throw .store(5) }
+            guard let bytes = try replica.loadState() else { return firstState(ring) }
+            do throws(FormatError) { return try SyncState(decoding: bytes, ring: ring) } catch { throw .store(5) }
         }
     }
 
@@ -115,8 +127,8 @@ public actor SyncEngine<R: Replica> {
     }
 
     /// Before the first time: the device that made the vault is known from the genesis record.
-    private var firstState: SyncState {
-        var state = SyncState(device: own)
+    private nonisolated func firstState(_ ring: KeyRing) -> SyncState {
+        var state = SyncState(device: own, ring: ring)
         if let (device, member) = firstMember { state.members[device] = member }
         introduce(in: &state)
         return state
@@ -136,6 +148,7 @@ public actor SyncEngine<R: Replica> {
             state.members[own] = SyncState.Member(keys: enrolment.deviceKeys, enrolment: enrolment.bytes)
             state.pending.append(Notice(kind: .enrolment, bytes: enrolment.bytes))
         }
+        if !keys.adminWrap.isEmpty { state.pending.append(Notice(kind: .adminWrap, bytes: keys.adminWrap)) }
         if !environment.deviceName.isEmpty {
             state.pending.append(Notice(kind: .name, bytes: environment.deviceName))
         }
@@ -144,35 +157,47 @@ public actor SyncEngine<R: Replica> {
     /// The remote is this vault's, and has not been emptied; an empty one becomes this vault's.
     ///
     /// - Parameter mayCreate: although this device has published before.
-    func prepare(mayCreate: Bool = false) async throws(SyncError) {
-        let canaryPath = Layout.canary(keys.epoch)
-        let found = try await read([Layout.vault, canaryPath], limit: 4096)
+    /// - Returns: false where the canary that was there is gone.
+    @discardableResult
+    func prepare(mayCreate: Bool = false) async throws(SyncError) -> Bool {
+        let link = state.ring.current
+        let canary = RemoteObject(path: Layout.canary(link), bytes: state.ring.canaryObject(of: link))
+        let found = try await read([Layout.vault, canary.path], limit: KeyRing.objectLimit)
         guard found.count == 2 else { throw .remote(.malformed("a batch came back short")) }
         switch found[0] {
         case .missing:
             let isFirst = state.published == nil && state.seen.positions.allSatisfy { $0.key == own }
-            guard mayCreate || isFirst else {
+            guard mayCreate || (isFirst && isMember) else {
                 throw .rolledBack(
                     Alarm(device: own, sequence: state.published?.sequence ?? 0, object: Layout.vault.description))
             }
-            try await createVault()
+            try await create([RemoteObject(path: Layout.vault, bytes: keys.genesis), canary])
         case .bytes(keys.genesis):
-            switch found[1] {
-            case .bytes(keys.canary): return
-            case .missing where mayCreate || state.published == nil:
-                try await create([RemoteObject(path: canaryPath, bytes: keys.canary)])
-            default: throw .canaryMismatch
-            }
+            guard try await isThere(canary, found[1], mayCreate) else { return false }
         default: throw .canaryMismatch
         }
+        state.canary = link.name
+        return true
     }
 
-    func createVault() async throws(SyncError) {
-        try await create([
-            RemoteObject(path: Layout.vault, bytes: keys.genesis),
-            RemoteObject(path: Layout.canary(keys.epoch), bytes: keys.canary),
-        ])
+    /// Whether the canary is there, or may still come there.
+    private func isThere(
+        _ canary: RemoteObject, _ found: RemoteBytes, _ mayCreate: Bool
+    ) async throws(SyncError) -> Bool {
+        switch found {
+        case .bytes(canary.bytes): return true
+        case .missing:
+            if state.canary == state.ring.current.name, !mayCreate { return false }
+        case .bytes(let part) where part.count < canary.bytes.count && canary.bytes.starts(with: part): break
+        default: throw .canaryMismatch
+        }
+        // Half of it arrived, or none yet: the same bytes from each device.
+        guard isMember else { return false }
+        try await create([canary])
+        return true
     }
+
+    private var isMember: Bool { state.members[own] != nil }
 }
 
 /// The remote, with its errors as ours.

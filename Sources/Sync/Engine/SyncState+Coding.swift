@@ -23,6 +23,7 @@ extension SyncState {
         sink.append(UInt16(truncatingIfNeeded: kits.count))
         for kit in kits { sink.append(kit) }
         for list in [standing, pending] { SyncState.encode(list, into: &sink) }
+        for name in [canary, retired] { for word in [name?.low ?? 0, name?.high ?? 0] { sink.append(word) } }
         for number in [
             volume.snapshot, volume.tail, volume.segments, volume.live, volume.registers, volume.countedTail,
             volume.countedSegments,
@@ -71,16 +72,16 @@ extension SyncState {
         }
     }
 
-    init(decoding array: [UInt8]) throws(FormatError) {
-        self = try unsafe SyncState(array.span.bytes)
+    init(decoding array: [UInt8], ring: KeyRing) throws(FormatError) {
+        self = try unsafe SyncState(array.span.bytes, ring)
     }
 
-    private init(_ bytes: RawSpan) throws(FormatError) {
+    private init(_ bytes: RawSpan, _ ring: KeyRing) throws(FormatError) {
         var cursor = Cursor()
         guard try cursor.integer(bytes, as: UInt8.self) == SyncState.version else {
             throw .invalid(field: "sync state")
         }
-        self.init(device: try cursor.identifier(of: bytes))
+        self.init(device: try cursor.identifier(of: bytes), ring: ring)
         seen = try VersionVector(bytes, &cursor)
         published = try cursor.position(bytes)
         removed = try cursor.integer(bytes)
@@ -92,6 +93,7 @@ extension SyncState {
         for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) { kits.append(try cursor.identifier(of: bytes)) }
         standing = try SyncState.notices(bytes, &cursor)
         pending = try SyncState.notices(bytes, &cursor)
+        (canary, retired) = (try cursor.keyName(bytes), try cursor.keyName(bytes))
         volume = Volume(
             snapshot: try cursor.integer(bytes), tail: try cursor.integer(bytes), segments: try cursor.integer(bytes),
             live: try cursor.integer(bytes), registers: try cursor.integer(bytes),
@@ -152,6 +154,11 @@ extension PlainBuffer {
 extension Cursor {
     fileprivate mutating func identifier(of bytes: RawSpan) throws(FormatError) -> Identifier {
         Identifier(low: try integer(bytes), high: try integer(bytes))
+    }
+
+    fileprivate mutating func keyName(_ bytes: RawSpan) throws(FormatError) -> KeyName? {
+        let name = KeyName(low: try integer(bytes), high: try integer(bytes))
+        return name == KeyName(low: 0, high: 0) ? nil : name
     }
 
     fileprivate mutating func position(_ bytes: RawSpan) throws(FormatError) -> LogPosition? {

@@ -25,13 +25,19 @@ struct SyncState: Equatable, Sendable {
     var standing: [Notice] = []
     /// What is to go into the next own segment.
     var pending: [Notice] = []
+    /// The key whose canary was at the remote when it was looked at last.
+    var canary: KeyName?
+    /// The key that has replaced all others, whose canaries are gone.
+    var retired: KeyName?
+    /// The account keys; kept apart from the rest, because they are secret.
+    var ring: KeyRing
     var volume = Volume()
     /// For how many whole looks each log has been behind what others say of it.
     var overdue: [Identifier: UInt8] = [:]
     /// What was found wrong at the last look.
     var alarm: SyncAlarm?
 
-    init(device: Identifier) { self.device = device }
+    init(device: Identifier, ring: KeyRing) { (self.device, self.ring) = (device, ring) }
 
     struct Member: Equatable, Sendable {
         /// Ed25519, then X25519.
@@ -45,6 +51,11 @@ struct SyncState: Equatable, Sendable {
         var revokedAfter: UInt64?
 
         var signingKey: [UInt8] { Array(keys.prefix(32)) }
+    }
+
+    /// The admin key's wraps, the latest that was heard of first.
+    var adminWraps: [[UInt8]] {
+        standing.reversed().compactMap { $0.kind == .adminWrap && $0.bytes.count == Wrap.size ? $0.bytes : nil }
     }
 
     /// The devices whose word counts.
@@ -79,6 +90,8 @@ struct SyncState: Equatable, Sendable {
         if snapshots.count > SyncState.snapshotsMost { snapshots.removeFirst() }
     }
 
+    /// The most notices of one kind in ``standing``.
+    static let standingMost = 8
     /// The most snapshots that are remembered.
     static let snapshotsMost = 4
     /// The most devices that are active at a time: what each of them has seen has to fit.
