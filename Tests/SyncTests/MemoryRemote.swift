@@ -114,8 +114,11 @@ final class MemoryRemote: Remote {
         try call {}
         var items: [String: RemoteItem] = [:]
         let depth = folder.components.count
-        for (path, bytes) in view where Array(path.components.prefix(depth)) == folder.components {
-            guard path.components.count > depth else { continue }
+        for (path, bytes) in view {
+            // The last component tells most of them apart.
+            guard path.components.count > depth, path.components[depth - 1] == folder.components[depth - 1],
+                path.components.starts(with: folder.components)
+            else { continue }
             let isFolder = path.components.count > depth + 1
             let name = path.components[depth]
             items[name] = RemoteItem(
