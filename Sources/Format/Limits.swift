@@ -36,6 +36,8 @@ public enum Limits {
     public static let operationsInRow = 1024
     /// The longest state of the engine that is kept, in bytes.
     public static let syncState = 131_072
+    /// The account keys of later epochs, sealed, in bytes.
+    public static let syncKeys = 131_072
     /// The longest settings of synchronisation, in bytes.
     public static let syncSettings = 16384
     /// The most chunks in one row of those that wait for a segment's upload.

@@ -23,6 +23,12 @@ public final class VaultTransaction: ReplicaTransaction {
         try call { () throws(Errno) in try vault.saveState(bytes) }
     }
 
+    public func loadKeys() throws(SyncError) -> [UInt8]? { try call { () throws(Errno) in try vault.loadKeys() } }
+
+    public func saveKeys(_ bytes: [UInt8]) throws(SyncError) {
+        try call { () throws(Errno) in try vault.saveKeys(bytes) }
+    }
+
     public func outbox() throws(SyncError) -> [(sequence: UInt64, bytes: [UInt8])] {
         try call { () throws(Errno) in try vault.outbox() }
     }

@@ -68,8 +68,10 @@ extension SyncKeys {
     /// - Parameter enrolment: of a device that has joined and not introduced itself yet.
     public convenience init(_ vault: Vault, enrolment: Enrolment? = nil) throws(VaultError) {
         let origin = try vault.replicaOrigin()
+        // Those that join have the wrap from the first device's log.
+        let isFirst = Genesis.device(origin.genesis).flatMap { Identifier(bytes: $0) } == vault.device
         self.init(
-            vault: vault.identifier, device: vault.device, genesis: origin.genesis, canary: origin.canary,
-            accountKey: vault.accountKey, signer: try vault.deviceKeys(), enrolment: enrolment)
+            vault: vault.identifier, device: vault.device, genesis: origin.genesis, accountKey: vault.accountKey,
+            signer: try vault.deviceKeys(), enrolment: enrolment, adminWrap: isFirst ? origin.adminWrap : [])
     }
 }

@@ -11,6 +11,7 @@ final class MemoryReplica: Replica {
     /// What a transaction keeps or drops as a whole.
     struct Store: Sendable {
         var state: [UInt8]?
+        var keys: [UInt8]?
         var outbox: [UInt64: [UInt8]] = [:]
         var lamport: UInt64 = 0
         var segmented: UInt64 = 0

@@ -22,6 +22,8 @@ final class MemoryTransaction: ReplicaTransaction {
 
     func loadState() -> [UInt8]? { store.state }
     func saveState(_ bytes: [UInt8]) { store.state = bytes }
+    func loadKeys() -> [UInt8]? { store.keys }
+    func saveKeys(_ bytes: [UInt8]) { store.keys = bytes }
     func outbox() -> [(sequence: UInt64, bytes: [UInt8])] { store.outbox.map { ($0.key, $0.value) } }
     func addToOutbox(_ sequence: UInt64, _ bytes: [UInt8]) { store.outbox[sequence] = bytes }
     func removeFromOutbox(_ sequence: UInt64) { store.outbox[sequence] = nil }

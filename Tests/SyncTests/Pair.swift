@@ -5,14 +5,15 @@ import Synchronization
 
 /// Two devices on one remote, step by step.
 final class Pair {
-    let family = Family.four
+    let family: Family
     let remote: SharedRemote
     var replicas: [MemoryReplica]
     let remotes: [MemoryRemote]
     var rules = ProtocolRules()
     private var random = Randomness(seed: 1)
 
-    init(devices: Int = 2) {
+    init(devices: Int = 2, family: Family = .four) {
+        self.family = family
         let (vault, identifiers) = (family.vault, family.devices)
         let shared = SharedRemote(devices: devices)
         remote = shared
@@ -23,15 +24,27 @@ final class Pair {
     /// - Parameter replica: another database under the same device's name.
     @discardableResult
     func sync(_ device: Int, replica: MemoryReplica? = nil) async throws(SyncError) -> SyncReport {
+        let report = try await engine(device, replica: replica).sync()
+        deliver()
+        return report
+    }
+
+    func engine(_ device: Int, replica: MemoryReplica? = nil) -> SyncEngine<MemoryReplica> {
         var environment = SyncEnvironment(
             date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20)
         environment.rules = rules
-        let engine = SyncEngine(
+        return SyncEngine(
             replica: replica ?? replicas[device], remote: remotes[device], keys: family.keys[device],
             environment: environment)
-        let report = try await engine.sync()
-        remote.deliver(1, using: &random)
-        return report
+    }
+
+    func deliver() { remote.deliver(1, using: &random) }
+
+    func rotate(_ device: Int, shuttingOut others: [Int] = []) async throws(SyncError) {
+        let devices = others.map { (family.devices[$0], UInt64?.none) }
+        _ = try await engine(device).rotate(
+            admin: family.admin.key, shuttingOut: Dictionary(uniqueKeysWithValues: devices), seconds: 0)
+        deliver()
     }
 
     func make(_ name: String, _ text: String, on device: Int, replica: MemoryReplica? = nil) throws(SyncError) {

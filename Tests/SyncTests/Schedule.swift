@@ -11,6 +11,8 @@ struct Schedule {
     var replicas: [MemoryReplica]
     let remotes: [MemoryRemote]
     var rules = ProtocolRules()
+    /// Devices get new account keys meanwhile, also several at once.
+    var rotates = false
     /// The steps, for whoever has to understand a failure.
     var log: [String] = [] {
         didSet { if isTraced, let last = log.last { print(last) } }
@@ -46,8 +48,10 @@ struct Schedule {
         // The first device makes the vault before the others join it.
         await sync(0, mayFail: false)
         remote.deliver(1, using: &random)
+        if rotates { await settle() }
         for _ in 0..<steps where failures.isEmpty {
             let device = random.below(replicas.count)
+            if rotates, random.below(8) == 0 { await rotate(device) }
             switch random.below(10) {
             case 0..<5: edit(device)
             case 5..<8: await sync(device, mayFail: true)
@@ -55,6 +59,19 @@ struct Schedule {
             }
         }
         await settle()
+    }
+
+    mutating func rotate(_ device: Int) async {
+        let isCutOff = random.below(2) == 0
+        remotes[device].fail(after: isCutOff ? random.below(12) : .max, carryingOut: random.below(2) == 0)
+        do throws(SyncError) {
+            _ = try await engine(device).rotate(admin: family.admin.key, seconds: 0)
+            log.append("rotate \(device)")
+        } catch {
+            log.append("rotate \(device): \(error)")
+            if case .remote(.unreachable) = error, isCutOff { return }
+            failures.append("device \(device) does not rotate: \(error)")
+        }
     }
 
     /// Everything arrives and everybody syncs until nothing moves any more.

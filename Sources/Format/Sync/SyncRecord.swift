@@ -16,8 +16,10 @@ public enum SyncRecord: Equatable, Sendable {
     case settings([UInt8])
     /// Chunks that a segment in the outbox names: they stay until it is at the remote, whatever becomes of the file.
     case pinned(sequence: UInt64, chunks: [Int64])
+    /// The account keys of later epochs, sealed before they came here.
+    case keys([UInt8])
 
-    private enum Kind: UInt8 { case state = 1, register, waiting, shared, rivals, notice, settings, pinned }
+    private enum Kind: UInt8 { case state = 1, register, waiting, shared, rivals, notice, settings, pinned, keys }
 
     /// Appends the record without its padding.
     public func encode(into sink: inout some ByteSink & ~Copyable) {
@@ -50,6 +52,8 @@ public enum SyncRecord: Equatable, Sendable {
             sink.append(sequence)
             sink.append(UInt32(truncatingIfNeeded: chunks.count))
             for chunk in chunks { sink.append(chunk) }
+        case .keys(let bytes):
+            SyncRecord.encode(.keys, bytes, into: &sink)
         }
     }
 
@@ -93,6 +97,7 @@ public enum SyncRecord: Equatable, Sendable {
             var chunks: [Int64] = []
             for _ in 0..<count { chunks.append(try cursor.integer(bytes)) }
             self = .pinned(sequence: sequence, chunks: chunks)
+        case .keys: self = .keys(try SyncRecord.bytes(bytes, &cursor, most: Limits.syncKeys))
         }
         try cursor.padding(bytes)
     }

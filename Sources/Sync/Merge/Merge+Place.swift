@@ -23,7 +23,7 @@ extension Merge {
     }
 
     /// Makes the lineage of what came in this segment; false where nothing did.
-    private mutating func arrive(_ lineage: Identifier) throws(SyncError) -> Bool {
+    mutating func arrive(_ lineage: Identifier) throws(SyncError) -> Bool {
         if try replica.lineage(lineage) != nil { return true }
         guard let arrival = arrivals.removeValue(forKey: lineage), let attributes = arrival.attributes else {
             return false

@@ -92,7 +92,7 @@ struct Merge<Replica: ReplicaTransaction> {
         stamp.device == author || stamp.device == Identifier.none || seen.covers(stamp)
     }
 
-    private mutating func apply(_ change: AttributesChange) throws(SyncError) {
+    mutating func apply(_ change: AttributesChange) throws(SyncError) {
         guard let known = try replica.lineage(change.lineage) else {
             arrivals[change.lineage, default: Arrival()].attributes = change
             return

@@ -28,6 +28,8 @@ struct SyncIndex {
     static let state: Int64 = 1
     /// The row of the settings.
     static let settings: Int64 = 2
+    /// The row of the account keys of later epochs.
+    static let keys: Int64 = 3
 
     /// By the entry.
     private(set) var registers = LoggedDictionary<Identifier, Place>()
@@ -77,7 +79,7 @@ struct SyncIndex {
     /// Notes a row that was read.
     mutating func add(_ record: SyncRecord, slot: Int64) {
         switch record {
-        case .state, .settings: break
+        case .state, .settings, .keys: break
         case .register(let register): setRegister(register.placement.entry, Place(register, slot: slot))
         case .waiting(let chunk): waiting[chunk] = slot
         case .shared(let chunk, let count): shared[chunk] = Shared(slot: slot, count: count)
