@@ -7,16 +7,17 @@ struct Family: Sendable {
     let vault: Identifier
     let devices: [Identifier]
     let keys: [SyncKeys]
+    /// Who may admit devices and shut them out.
     let admin: Authority
     let accountKey: AccountKey
     let genesis: [UInt8]
 
-    /// The admin key, to be shared by tests.
     final class Authority: Sendable {
         let key = AdminKey()
     }
 
-    static let four = Family(count: 4)
+    /// Four devices, and four more for those that have to go on under another name.
+    static let eight = Family(count: 8)
 
     /// - Parameter adminWrap: makes the admin key's wrap for the first device's log.
     init(count: Int, adminWrap: (AccountKey, Authority, Identifier) -> [UInt8] = { _, _, _ in [] }) {
@@ -50,5 +51,18 @@ struct Family: Sendable {
         var ring = KeyRing(first: accountKey, vault: vault.pair, genesis: genesis)
         if let keys = replica.store.keys { _ = ring.load(keys) }
         return ring
+    }
+
+    /// Shuts a device out after a segment.
+    func revocation(of device: Int, after last: UInt64) -> Notice {
+        let revocation = Revocation(
+            vault: vault.pair, device: bytes(devices[device]), last: last, seconds: 0, admin: admin.key)
+        return Notice(kind: .revocation, bytes: revocation.bytes)
+    }
+
+    private func bytes(_ identifier: Identifier) -> [UInt8] {
+        [identifier.low, identifier.high].flatMap { word in
+            (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
+        }
     }
 }

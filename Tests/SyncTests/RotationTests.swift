@@ -6,7 +6,7 @@ import Testing
 
 /// New account keys: who reads and who writes afterwards.
 @Suite struct RotationTests {
-    private func synced(_ devices: Int, family: Family = .four) async throws -> Pair {
+    private func synced(_ devices: Int, family: Family = .eight) async throws -> Pair {
         let pair = Pair(devices: devices, family: family)
         try pair.make("mail", "secret\n", on: 0)
         for _ in 0..<2 { for device in 0..<devices { try await pair.sync(device) } }

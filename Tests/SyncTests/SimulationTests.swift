@@ -10,7 +10,7 @@ import Testing
         var schedule = Schedule(seed: seed)
         schedule.isTraced = true
         await schedule.run(steps: 12 + Int(seed % 40))
-        schedule.check()
+        await schedule.check()
         #expect(schedule.failures.isEmpty)
     }
 
@@ -20,7 +20,8 @@ import Testing
     @Test func schedulesWithRotationsConverge() async {
         await converge(2000) { seed in
             var schedule = Schedule(seed: seed)
-            schedule.rotates = true
+            // Who joins in the middle of the others has a kit of then, which the schedules do not make.
+            schedule.rotates = schedule.kind == .edits
             return schedule
         }
     }
@@ -35,7 +36,7 @@ import Testing
                     for seed in stride(from: part, to: count, by: Int(parts)) {
                         var schedule = make(seed)
                         await schedule.run(steps: 12 + Int(seed % 40))
-                        schedule.check()
+                        await schedule.check()
                         guard !schedule.failures.isEmpty else { continue }
                         failures.append("seed \(seed): \(schedule.failures)\n\(schedule.log.joined(separator: "\n"))")
                         if failures.count > 0 { break }

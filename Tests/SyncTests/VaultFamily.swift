@@ -12,7 +12,8 @@ import SystemPackage
 final class VaultFamily: Sendable {
     static let three = Result { try VaultFamily(count: 3) }
 
-    private let directory: FilePath
+    /// The files.
+    private let vaults: [Data]
     private let accountKey: AccountKey
     private let enrolments: [Enrolment?]
     var count: Int { enrolments.count }
@@ -20,7 +21,8 @@ final class VaultFamily: Sendable {
     private init(count: Int) throws {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("vault family \(UUID().uuidString)")
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
-        directory = FilePath(path.path)
+        defer { try? FileManager.default.removeItem(at: path) }
+        let directory = FilePath(path.path)
         let password = unsafe try MasterPassword(utf8: Array("plum violet anchor 47".utf8).span.bytes)
         let options = Vault.CreationOptions(parameters: .floor, stateDirectory: directory.appending("state"))
         let first = try Vault.create(at: directory.appending("0"), password: password, options: options)
@@ -43,13 +45,13 @@ final class VaultFamily: Sendable {
             try replica.close()
         }
         self.enrolments = enrolments
+        vaults = try (0..<count).map { try Data(contentsOf: path.appendingPathComponent("\($0)")) }
     }
 
     /// A device's vault as it was made, in a folder.
     func copy(_ device: Int, to folder: FilePath) throws {
         try FileManager.default.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
-        try FileManager.default.copyItem(
-            atPath: directory.appending("\(device)").string, toPath: folder.appending("vault.coffer").string)
+        try vaults[device].write(to: URL(fileURLWithPath: folder.appending("vault.coffer").string))
     }
 
     func open(_ folder: FilePath) throws -> Vault {
@@ -150,12 +152,12 @@ final class VaultDevice {
         try vault.flush(node)
     }
 
-    func move(_ item: Item, to parent: Node, as name: String) throws {
+    func move(_ item: Item, to parent: Node, as name: String) throws(Errno) {
         unsafe try vault.rename(
             Array(item.name.utf8).span.bytes, in: item.parent, to: Array(name.utf8).span.bytes, in: parent, flags: [])
     }
 
-    func remove(_ item: Item) throws {
+    func remove(_ item: Item) throws(Errno) {
         let name = Array(item.name.utf8)
         if item.isDirectory {
             unsafe try vault.removeDirectory(name.span.bytes, in: item.parent)

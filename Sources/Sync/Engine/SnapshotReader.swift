@@ -12,6 +12,22 @@ struct FoundSnapshot: Sendable {
     var known: KnownSnapshot { KnownSnapshot(name: name, seen: manifest.seen) }
 }
 
+/// The parts of a snapshot, sealed as they are at the remote, and what they name.
+struct SnapshotParts: Sendable {
+    let parts: [[UInt8]]
+    let chunks: [ChunkReference]
+    /// About how many bytes the chunks have.
+    let chunkBytes: Int
+}
+
+extension ContentChange {
+    /// About how many bytes the chunks have that are objects of their own.
+    var chunkBytes: Int {
+        let count = chunks.reduce(0) { $0 + ($1.embedded.isEmpty ? 1 : 0) }
+        return min(count * Limits.blob, Int(clamping: reference.size) + count * (Limits.blob - Limits.chunkSize))
+    }
+}
+
 /// Checks what the remote gives for a snapshot.
 struct SnapshotReader: Sendable {
     let keys: SyncKeys
@@ -87,9 +103,9 @@ extension SyncEngine {
 
     /// The parts of a snapshot as they are at the remote, each of them checked; nil where one is not there as it should be.
     /// They are kept sealed: what they hold is opened one after the other.
-    func readParts(_ found: FoundSnapshot) async throws(SyncError) -> (parts: [[UInt8]], chunks: [ChunkReference])? {
+    func readParts(_ found: FoundSnapshot) async throws(SyncError) -> SnapshotParts? {
         let hashes = found.manifest.parts
-        var (parts, chunks): ([[UInt8]], [ChunkReference]) = ([], [])
+        var (parts, chunks, chunkBytes): ([[UInt8]], [ChunkReference], Int) = ([], [], 0)
         while parts.count < hashes.count {
             try checkCancellation()
             let range = parts.count..<min(parts.count + 8, hashes.count)
@@ -104,12 +120,13 @@ extension SyncEngine {
                 }
                 parts.append(part)
                 chunks += self.chunks(of: registers)
+                for case .lineage(_, let content?) in registers { chunkBytes += content.chunkBytes }
             }
             environment.progress(
                 SyncProgress(
                     phase: .snapshot, done: parts.count, total: hashes.count,
                     bytes: UInt64(parts.reduce(0) { $0 + $1.count })))
         }
-        return (parts, chunks)
+        return SnapshotParts(parts: parts, chunks: chunks, chunkBytes: chunkBytes)
     }
 }

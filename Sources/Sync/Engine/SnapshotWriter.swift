@@ -9,6 +9,8 @@ struct SnapshotWriter {
     private(set) var parts: [[UInt8]] = []
     /// The chunks that the registers name.
     private(set) var chunks: [ChunkReference] = []
+    /// About how many bytes these are.
+    private(set) var chunkBytes = 0
     private(set) var registers: UInt64 = 0
     private var waiting: [SnapshotRegister] = []
     private var size = 0
@@ -22,7 +24,10 @@ struct SnapshotWriter {
         registers += 1
         waiting.append(register)
         size += register.encodedSize
-        if case .lineage(_, let content?) = register { chunks += content.chunks.filter { $0.embedded.isEmpty } }
+        if case .lineage(_, let content?) = register {
+            chunks += content.chunks.filter { $0.embedded.isEmpty }
+            chunkBytes += content.chunkBytes
+        }
         if size >= Limits.snapshotTarget { cut() }
     }
 
@@ -64,9 +69,10 @@ extension SyncEngine {
         let manifest: [UInt8]
         let parts: [[UInt8]]
         let chunks: [ChunkReference]
+        let chunkBytes: Int
         let registers: UInt64
 
-        var bytes: UInt64 { UInt64((parts + [manifest]).reduce(0) { $0 + $1.count } + chunks.count * Limits.blob) }
+        var bytes: UInt64 { UInt64((parts + [manifest]).reduce(chunkBytes) { $0 + $1.count }) }
     }
 
     /// Writes a snapshot of everything that this replica has, and says so in the own log.
@@ -120,7 +126,7 @@ extension SyncEngine {
             try save(next, after: before, in: replica)
             let made = MadeSnapshot(
                 known: KnownSnapshot(name: name, seen: next.seen), manifest: manifest, parts: writer.parts,
-                chunks: writer.chunks, registers: writer.registers)
+                chunks: writer.chunks, chunkBytes: writer.chunkBytes, registers: writer.registers)
             return (made, next)
         }
         state = after
@@ -135,8 +141,8 @@ extension SyncEngine {
                 continue
             }
             try compare(found.manifest.seen, found.path)
-            guard let (parts, chunks) = try await readParts(found) else { continue }
-            let bytes = parts.reduce(found.size) { $0 + $1.count } + chunks.count * Limits.blob
+            guard let read = try await readParts(found) else { continue }
+            let bytes = read.parts.reduce(found.size + read.chunkBytes) { $0 + $1.count }
             let behind = state.seen.positions.reduce(0 as UInt64) {
                 $0 + $1.value.sequence - min($1.value.sequence, found.manifest.seen[$1.key]?.sequence ?? 0)
             }
@@ -144,8 +150,7 @@ extension SyncEngine {
             state = try replica.transaction { (replica) throws(SyncError) in
                 var next = before
                 next.add(found.known)
-                next.volume.restart(UInt64(bytes), registers: next.volume.registers)
-                next.volume.segments = behind
+                next.volume.restart(UInt64(bytes))
                 next.volume.add(Int(clamping: behind) * (Limits.segmentFloor + 200))
                 try replica.forgetRemovals(before: next.stable(own: own))
                 try replica.saveState(next.encoded)

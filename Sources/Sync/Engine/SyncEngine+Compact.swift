@@ -23,7 +23,7 @@ extension SyncEngine {
 
     private var isSnapshotDue: Bool {
         // One snapshot that the others have not answered yet is enough.
-        let isWaiting = state.snapshots.contains { $0.order > state.agreed(own: own)?.order ?? (0, .none) }
+        let isWaiting = state.snapshots.contains { $0.order > trusted?.order ?? (0, .none) }
         return !isWaiting && state.volume.isSnapshotWorthIt(floor: environment.segmentsBeforeSnapshot)
     }
 
@@ -35,19 +35,22 @@ extension SyncEngine {
             try replica.forEachRegister { (register) throws(SyncError) in
                 registers += 1
                 bytes += UInt64(register.encodedSize)
-                bytes += UInt64(chunks(of: [register]).count * Limits.blob)
+                if case .lineage(_, let content?) = register { bytes += UInt64(content.chunkBytes) }
             }
             return (bytes, registers)
         }
         try changeState { $0.volume.noteLive(bytes, registers: registers) }
     }
 
+    /// The snapshot that takes the place of segments.
+    private var trusted: KnownSnapshot? {
+        guard environment.rules.waitsForAcknowledgement else { return state.snapshots.max { $0.order < $1.order } }
+        return state.agreed(own: own)
+    }
+
     /// The snapshot that all devices agree on, where it covers something that is still to be removed.
     private var removable: KnownSnapshot? {
-        let newest = state.snapshots.max { $0.order < $1.order }
-        guard let agreed = environment.rules.waitsForAcknowledgement ? state.agreed(own: own) : newest else {
-            return nil
-        }
+        guard let agreed = trusted else { return nil }
         let covered = agreed.seen[own]?.sequence ?? 0
         let isFurther =
             covered > state.removed + 1 || covered > state.removed && covered < state.seen[own]?.sequence ?? 0

@@ -83,12 +83,12 @@ extension SyncEngine {
         }
         for (device, sequence) in waitingFor { said[device] = max(said[device] ?? 0, sequence) }
         var overdue: [Identifier: UInt8] = [:]
-        for (device, sequence) in said where device != own && state.members[device] != nil {
+        for (device, sequence) in said where device != own && overdue.count < SyncState.devicesMost {
             let seen = state.seen[device]?.sequence ?? 0
             guard sequence > seen, state.members[device]?.revokedAfter.map({ seen < $0 }) ?? true else { continue }
             let looks = min(state.overdue[device] ?? 0, 254) + 1
             overdue[device] = looks
-            guard looks >= SyncEngine.looksUntilOverdue else { continue }
+            guard looks >= SyncEngine.looksUntilOverdue, state.members[device] != nil else { continue }
             report.withheld.append(
                 Alarm(device: device, sequence: seen + 1, object: Layout.log(device).description))
         }

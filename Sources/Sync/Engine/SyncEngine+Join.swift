@@ -12,11 +12,11 @@ extension SyncEngine {
         }
         guard isEmpty else { return }
         for found in try await manifests() {
-            guard let (parts, chunks) = try await readParts(found), try await fetchBlobs(of: chunks) != nil else {
+            guard let read = try await readParts(found), try await fetchBlobs(of: read.chunks) != nil else {
                 continue
             }
             do throws(SyncError) {
-                try restore(found, parts)
+                try restore(found, read)
             } catch {
                 // Its writer has made something that is no vault; another one may be better.
                 report.damaged.append(found.path.description)
@@ -27,19 +27,20 @@ extension SyncEngine {
         }
     }
 
-    private func restore(_ found: FoundSnapshot, _ parts: [[UInt8]]) throws(SyncError) {
+    private func restore(_ found: FoundSnapshot, _ read: SnapshotParts) throws(SyncError) {
         let before = state
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
             take(found, into: &next)
             next.seen = found.manifest.seen
-            for (index, bytes) in parts.enumerated() {
+            for (index, bytes) in read.parts.enumerated() {
                 for register in SnapshotReader(keys: keys).part(bytes, found, index, next.ring) ?? [] {
                     try replica.restore(register)
                 }
             }
             replica.lamport = max(replica.lamport, found.manifest.lamport)
-            next.volume.restart(UInt64(parts.reduce(found.size) { $0 + $1.count }), registers: 0)
+            let bytes = read.parts.reduce(found.size + read.chunkBytes) { $0 + $1.count }
+            next.volume.restart(UInt64(bytes))
             try save(next, after: before, in: replica)
             return next
         }
@@ -91,11 +92,11 @@ extension SyncEngine {
             let covers = gaps.contains {
                 found.manifest.seen[$0]?.sequence ?? 0 > state.seen[$0]?.sequence ?? 0
             }
-            guard covers, let (parts, chunks) = try await readParts(found),
-                try await fetchBlobs(of: chunks) != nil
-            else { continue }
+            guard covers, let read = try await readParts(found), try await fetchBlobs(of: read.chunks) != nil else {
+                continue
+            }
             try compare(found.manifest.seen, found.path)
-            try adopt(found, parts)
+            try adopt(found, read.parts)
             report.startedFrom = found.name
             reading = Reading()
             return true

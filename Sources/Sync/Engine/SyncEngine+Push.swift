@@ -86,7 +86,7 @@ extension SyncEngine {
             changes = next
         }
         // What a device begins with is all of use.
-        if hasBuilt, isFirst { state.volume.noteLive(state.volume.tail, registers: 0) }
+        if hasBuilt, isFirst { state.volume.noteLive(state.volume.tail) }
         return hasBuilt
     }
 

@@ -20,12 +20,14 @@ struct Volume: Equatable, Sendable {
     mutating func add(_ bytes: Int) { tail &+= UInt64(truncatingIfNeeded: max(0, bytes)) }
 
     /// Notes what the registers would take in a snapshot.
-    mutating func noteLive(_ bytes: UInt64, registers: UInt64) {
-        (live, self.registers, countedTail, countedSegments) = (bytes, registers, tail, segments)
+    ///
+    /// - Parameter registers: nil where they were not counted; then they are taken to be of half a KiB each.
+    mutating func noteLive(_ bytes: UInt64, registers: UInt64? = nil) {
+        (live, self.registers, countedTail, countedSegments) = (bytes, registers ?? bytes / 512, tail, segments)
     }
 
     /// A snapshot covers everything up to here.
-    mutating func restart(_ bytes: UInt64, registers: UInt64) {
+    mutating func restart(_ bytes: UInt64, registers: UInt64? = nil) {
         (snapshot, tail, segments) = (bytes, 0, 0)
         noteLive(bytes, registers: registers)
     }
@@ -40,8 +42,10 @@ struct Volume: Equatable, Sendable {
     }
 
     /// Whether a snapshot, as large as the registers, would make the remote so much smaller that it is worth writing: what
-    /// is there is half as much again as what is live, and a few segments.
+    /// is there is half as much again as what is live, and a few segments. Segments without changes do not count: an
+    /// acknowledgement would be answered by a snapshot, and that by acknowledgements.
     func isSnapshotWorthIt(floor: UInt64) -> Bool {
+        guard segments >= 1, segments >= floor || tail >= floor * UInt64(Limits.chunkSize) else { return false }
         let waste = (snapshot &+ tail) - min(snapshot &+ tail, live)
         return waste > max(live / 2, floor * UInt64(Limits.segmentFloor))
     }

@@ -12,6 +12,8 @@ extension Merge {
             register.placement.parent = parent
             try makeOwn(&register)
         }
+        let standing = try replica.entry(in: parent, named: register.placement.name)
+        if let standing, standing != register.placement.entry { try stepAside(standing) }
         if let other = try replica.entry(in: parent, named: register.placement.name), other != register.placement.entry
         {
             guard try settleName(&register, with: other) else { return }
@@ -87,7 +89,7 @@ extension Merge {
         return true
     }
 
-    private func freeName(_ register: EntryRegister) throws(SyncError) -> [UInt8] {
+    func freeName(_ register: EntryRegister) throws(SyncError) -> [UInt8] {
         try freeName(register.placement.name, in: register.placement.parent, by: register.placement.stamp.device)
     }
 

@@ -40,6 +40,8 @@ final class Committer {
     private let readingRows: RowStatements
     /// The rows of the running operation.
     private var staged = RowSet()
+    /// The running operation has written a row.
+    private var hasWritten = false
     /// While an operation writes into the store itself: its connection.
     private var direct: StoreWriter?
 
@@ -91,7 +93,7 @@ final class Committer {
     }
 
     /// As ``transaction(_:)``, into the store at once and past the journal: for much content, and for what the
-    /// journal does not carry.
+    /// journal does not carry. Where nothing has changed, nothing is written.
     func transactionNow<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if let refusal { throw refusal }
         willWait()
@@ -99,6 +101,7 @@ final class Committer {
         let before = root
         operations.removeAll(keepingCapacity: true)
         deletedCells.removeAll()
+        hasWritten = false
         do throws(Errno) {
             return try applier.writer.withLock { (writer) throws(Errno) in
                 direct = writer
@@ -106,10 +109,10 @@ final class Committer {
                 let result = try writer.transaction(translating: \.errno) { () throws(Errno) in
                     let result = try body()
                     try appendOperations()
-                    try writeRoot()
+                    if hasWritten || root.differs(from: before) { try writeRoot() }
                     return result
                 }
-                durability.noteCommit()
+                if hasWritten { durability.noteCommit() }
                 freedCells += deletedCells
                 sync.commit()
                 return result
@@ -178,6 +181,7 @@ final class Committer {
     }
 
     private func write(_ change: RowChange) throws(Errno) {
+        hasWritten = true
         if let direct {
             do throws(DatabaseFailure) { try unsafe direct.rows.run(change) } catch { throw error.errno }
         } else {

@@ -28,6 +28,8 @@ extension ReplicationTransaction {
         (new.heads, new.replaced) = (heads, content.replaces)
         try committer.setRivals(rivals, of: content.lineage)
         guard !isFirst else {
+            // A copy is as old as the version that it shows: it is named by the day.
+            if new.stamp == .zero { new.modified = content.modified }
             try write(new, content.column, slot: file.slot, previous: seal)
             return overlay.add(.size(new.identifier, content.reference.size))
         }

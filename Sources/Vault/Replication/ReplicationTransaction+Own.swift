@@ -18,7 +18,7 @@ extension ReplicationTransaction {
     /// What programs have changed since ``endSegment()``, each register once with its present value: attributes and
     /// contents first, then entries, directories before what is in them, then removals.
     ///
-    /// Registers come in the order of their clocks, so that a segment that is cut at `atMost` bytes has all up to a
+    /// Registers come in the order of their clocks, so that a segment that is cut behind `atMost` bytes has all up to a
     /// clock. A directory that would come later comes with what is in it.
     public func ownChanges(atMost bytes: Int) throws(Errno) -> [Change] {
         try committer.appendOperations()
@@ -39,12 +39,8 @@ extension ReplicationTransaction {
                 done.lastRow = committer.root.lastOperation
                 break
             }
-            let before = found
+            guard found.size < bytes else { break }
             for subject in group.subjects { try found.add(subject, upTo: group.lamport) }
-            if found.size > bytes, before.size > 0 {
-                found = before
-                break
-            }
             (done.lamport, done.lastRow) = (max(done.lamport, group.lamport), groups.lastRow)
         }
         let changes = found.ordered()
@@ -56,16 +52,20 @@ extension ReplicationTransaction {
         if changes.isEmpty, done.isComplete,
             committer.root.isIncomplete || done.lastRow > committer.root.droppedOperations
         {
-            try endSegment()
+            try endGathered()
         }
         return changes
     }
 
     /// What ``ownChanges(atMost:)`` gave last is in a segment now.
     public func endSegment() throws(Errno) {
+        ended = gathered?.chunks ?? []
+        try endGathered()
+    }
+
+    private func endGathered() throws(Errno) {
         guard let gathered else { return }
         self.gathered = nil
-        ended = gathered.chunks
         committer.root.segmented = max(committer.root.segmented, gathered.lamport)
         committer.root.heard = max(committer.root.heard, committer.root.lamport)
         if gathered.isComplete { committer.root.isIncomplete = false }
