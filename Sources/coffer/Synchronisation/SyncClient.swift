@@ -104,9 +104,15 @@ extension VaultOptions {
         }
         let line = try password.readLine(prompt: "Master password: ")
         let opened = try open(MasterPassword.from(line))
-        let secret: SecretBytes
-        if kind == .masterPassword { secret = line } else { secret = try VaultOptions.secret(kind, password) }
-        return try withHost(opened) { try $0.perform(request, secret: secret) }
+        if kind == .masterPassword { return try withHost(opened) { try $0.perform(request, secret: line) } }
+        do {
+            let secret = try VaultOptions.secret(kind, password)
+            return try withHost(opened) { try $0.perform(request, secret: secret) }
+        } catch {
+            // Where it was closed already, nothing happens.
+            try? opened.close()
+            throw error
+        }
     }
 
     /// Does something with an open vault that nobody has mounted, and closes it.
