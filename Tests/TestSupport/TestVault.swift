@@ -55,7 +55,8 @@ public final class TestVault: Sendable {
 
     /// The program with the verb, the right password and more arguments.
     public func opened(_ verb: String, _ arguments: String...) throws -> Command {
-        try coffer([verb, "--password-file", passwordFile] + arguments)
+        // Behind the words of a verb that has verbs of its own.
+        try coffer([verb] + arguments + ["--password-file", passwordFile])
     }
 
     /// Mounts in the background; returns when the mount is usable.

@@ -28,12 +28,14 @@ extension SyncEngine {
             rest = rest.dropFirst(part.count)
             var objects: [RemoteObject] = []
             var last: LogPosition?
+            var changes = 0
             for (sequence, bytes) in part {
                 let hash = Identifier(hashing: bytes)
                 if let (record, epochKeys) = open(bytes, state.ring) {
                     // With the segment's own key, so that a retry after a rotation is the same bytes.
                     try await pushBlobs(chunks(of: record.changes), epochKeys)
                     last = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)
+                    changes += record.changes.count
                 }
                 objects.append(RemoteObject(path: Layout.segment(own, sequence, hash), bytes: bytes))
                 sent += UInt64(bytes.count)
@@ -42,6 +44,7 @@ extension SyncEngine {
             try await create(objects)
             try notePublished(part.map(\.sequence), last)
             report.pushedSegments += part.count
+            report.pushedChanges += changes
             environment.progress(
                 SyncProgress(phase: .pushing, done: outbox.count - rest.count, total: outbox.count, bytes: sent))
         }

@@ -11,21 +11,10 @@ extension Vault {
         }
     }
 
-    /// The paths of entries with whose content others compete that nobody has gone on from: beside each there are copies.
-    public func conflicts() -> [String] {
-        let lineages = committer.withLock { committer in
-            committer.sync.rivals.values.filter { !$0.value.stamps.isEmpty }.map { $0.key }
+    /// Lineages with whose content others compete, and the versions that do.
+    public func contested() -> [(lineage: Identifier, stamps: [Stamp])] {
+        committer.withLock { committer in
+            committer.sync.rivals.values.filter { !$0.value.stamps.isEmpty }.map { ($0.key, $0.value.stamps) }
         }
-        guard !lineages.isEmpty else { return [] }
-        let paths = tree.withLock { tree in
-            tree.indexEntries()
-            return lineages.compactMap { lineage -> String? in
-                guard let node = tree.node(ofLineage: lineage), let name = tree.names(of: node).first else {
-                    return nil
-                }
-                return tree.path(ofDentry: name)
-            }
-        }
-        return paths.sorted()
     }
 }

@@ -21,7 +21,8 @@ extension SyncWorker {
             settings.seen[id] = SyncSettings.Seen(sequence: device.sequence, seconds: Moment.now)
         }
         if settings.seen != before { try? save(settings) }
-        return status.devices.map { device in
+        let sorted = status.devices.sorted { ($0.isOwn ? 0 : 1, $0.label) < ($1.isOwn ? 0 : 1, $1.label) }
+        return sorted.map { device in
             let id = device.identifier.hexadecimal
             return SyncOverview.Device(
                 name: device.label, id: id, isThisOne: device.isOwn, isRevoked: device.isRevoked,

@@ -21,7 +21,7 @@ final class SyncWorker: Sendable {
         var overview = shown.withLock { $0 }
         guard overview.remote == nil, let remote = try? settings().remote else { return overview }
         (overview.remote, overview.lastSync) = (remote.url, LastSync.moment(vault))
-        overview.conflicts = Array(vault.conflicts().prefix(100))
+        overview.conflicts = conflicts
         return overview
     }
 
@@ -119,16 +119,17 @@ final class SyncWorker: Sendable {
     /// After what time to look again, where that costs next to nothing.
     var look: Duration? { session.withLock { $0?.folder } == nil ? nil : .seconds(1) }
 
+    private var conflicts: [String] { Array(((try? VaultReplica(vault).conflicts()) ?? []).prefix(100)) }
+
     /// What a run has shown, for `status`.
     func note(_ report: SyncReport, _ session: SyncSession) async {
         LastSync.note(vault)
-        let devices = await devices(session)
-        let paths = vault.conflicts()
+        let (devices, paths) = (await devices(session), conflicts)
         shown.withLock { shown in
             shown = SyncOverview()
             shown.remote = session.settings.url
             shown.lastSync = LastSync.moment(vault)
-            shown.conflicts = Array(paths.prefix(100))
+            shown.conflicts = paths
             shown.devices = devices
             if let failure = SyncSummary(report, vault).failure { shown.trouble = failure.message }
         }

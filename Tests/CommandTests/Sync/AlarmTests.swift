@@ -144,13 +144,19 @@ import Testing
             let place = devices.place
             for path in [
                 "rogue", "v1/rogue", "v1/log/rogue", "v1/log/0123/1.00", "v1/snap/x/y", "v1/head/rogue",
-                "v1/log/\(String(repeating: "a", count: 32))/1.\(String(repeating: "b", count: 32))",
                 "v1/.sync-conflict-20261123", "v1/blob/zz/none",
             ] { try place.plant(Array("rubbish".utf8), at: path) }
             try devices.a.edit { try devices.a.write("x\n", to: "one") }
             try devices.a.sync()
-            _ = try devices.b.coffer(["sync", "--password-file", devices.b.passwordFile]).run()
+            try devices.b.sync()
             #expect(try devices.b.show("one") == "x\n")
+            // A name as ours are is looked into, and named; the rest goes on.
+            let log = "v1/log/\(String(repeating: "a", count: 32))/1.\(String(repeating: "b", count: 32))"
+            try place.plant(Array("rubbish".utf8), at: log)
+            try devices.a.edit { try devices.a.write("y\n", to: "one") }
+            #expect(try devices.a.sync(expecting: 26).errorText.contains(log))
+            try devices.b.sync(expecting: 26)
+            #expect(try devices.b.show("one") == "y\n")
         }
     }
 }

@@ -87,6 +87,8 @@ import Testing
             try a.coffer(["sync", "--accept-rollback"]).run(expecting: 0)
             #expect(try !a.coffer(["status"]).run(expecting: 0).text.contains("Alarm: "))
             try a.lock()
+            // What is gone is taken from a snapshot, and not at the first look: things travel.
+            try devices.b.sync()
             try devices.b.sync()
             #expect(try devices.b.show("other") == "still works\n")
         }
@@ -102,8 +104,10 @@ import Testing
             try b.sync()
             try b.mount("--no-sync")
             try b.coffer(["sync"]).run(expecting: 0)
-            #expect(try b.coffer(["status"]).run(expecting: 0).text.contains("Conflict: note\n"))
+            let status = try b.coffer(["status"]).run(expecting: 0).text
+            let copy = try #require(status.firstMatch(of: #/Conflict: (note \(conflict, .+\))\n/#), "\(status)").1
             try b.write("settled\n", to: "note")
+            try FileManager.default.removeItem(atPath: b.path(String(copy)))
             try b.coffer(["sync"]).run(expecting: 0)
             #expect(try !b.coffer(["status"]).run(expecting: 0).text.contains("Conflict: "))
             try b.lock()

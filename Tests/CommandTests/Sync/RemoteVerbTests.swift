@@ -27,7 +27,7 @@ import Testing
     @Test func showAsJSON() throws {
         try TestVault.with { vault in
             let place = try RemotePlace(.apache)
-            let address = try #require(place.address)
+            let address = try #require(place.address).replacing("http://", with: "http://ann@")
             try vault.opened("remote", "set", address, "--remote-password-command", "echo hidden").run(expecting: 0)
             let shown = try vault.opened("remote", "show", "--json").run(expecting: 0)
             let object = try JSONSerialization.jsonObject(with: Data(shown.output)) as? [String: String]
