@@ -56,6 +56,9 @@ let package = Package(
         library("CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         library("CUtf8proc", path: "Sources/CUtf8proc", pkgConfig: "libutf8proc", apt: "libutf8proc-dev"),
         library("CQRencode", path: "Sources/CQRencode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
+        library("CZbar", path: "Sources/CZbar", pkgConfig: "zbar", apt: "libzbar-dev"),
+        library("CPNG", path: "Sources/CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
+        library("CTurboJPEG", path: "Sources/CTurboJPEG", pkgConfig: "libturbojpeg", apt: "libturbojpeg0-dev"),
         library("CCurl", path: "Sources/CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         library("CExpat", path: "Sources/CExpat", pkgConfig: "expat", apt: "libexpat1-dev"),
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
@@ -66,7 +69,7 @@ let package = Package(
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
         layer("Sync", ["Vault", "Format", "Sealing", system]),
         layer("Remotes", ["CCurl", "CExpat", "CLinux", "Sync", system]),
-        layer("KitImage", ["CQRencode"]),
+        layer("KitImage", ["CPNG", "CQRencode", "CTurboJPEG", "CZbar"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(
             "VaultFileSystem", path: "Mount/VaultFileSystem",

@@ -80,6 +80,8 @@ enum CommandVerb: UInt8 {
     case changePassword = 1
     /// Fields: the master password, the e-mail address. The answer's: the kit's text, the vault's fingerprint.
     case issueKit = 2
+    /// The same for a kit that is sent by mail, which costs more to open.
+    case issueMailedKit = 4
 }
 
 /// How a request ended; the numbers are part of the format. But for `done`, the answer's first field says more.

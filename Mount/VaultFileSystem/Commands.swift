@@ -32,7 +32,8 @@ final class Commands: Sendable {
         return try turn.withLock { _ throws(Errno) in
             switch verb {
             case .changePassword: try changePassword(password, Commands.password(second))
-            case .issueKit: try issueKit(password, second)
+            case .issueKit: try issueKit(password, second, cost: KDFParameters.kit)
+            case .issueMailedKit: try issueKit(password, second, cost: KDFParameters.mailedKit)
             }
         }
     }
@@ -55,13 +56,15 @@ final class Commands: Sendable {
         }
     }
 
-    private func issueKit(_ password: borrowing MasterPassword, _ email: RawSpan) throws(Errno) -> [UInt8] {
+    private func issueKit(
+        _ password: borrowing MasterPassword, _ email: RawSpan,
+        cost: (_ unlock: KDFParameters, _ physicalMemoryMiB: UInt64) -> KDFParameters
+    ) throws(Errno) -> [UInt8] {
         let address = unsafe email.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
         do throws(VaultError) {
             let keys = try pass { () throws(VaultError) in try vault.wrappedKeys() }
-            let cost = KDFParameters.kit(
-                for: try keys.unlockParameters(), physicalMemoryMiB: ProcessInfo.processInfo.physicalMemory >> 20)
-            let kit = try keys.issueKit(password: password, email: address, parameters: cost)
+            let parameters = cost(try keys.unlockParameters(), ProcessInfo.processInfo.physicalMemory >> 20)
+            let kit = try keys.issueKit(password: password, email: address, parameters: parameters)
             let fingerprint = try pass { () throws(VaultError) in vault.fingerprint }
             return Commands.answer(.done, kit, Array(fingerprint.joined(separator: " ").utf8))
         } catch {

@@ -34,11 +34,15 @@ extension MountTable.Mount {
     /// - Parameters:
     ///   - password: the master password, 1 to 1024 bytes of UTF-8.
     ///   - email: the address that the kit is bound to.
-    public func issueKit(password: borrowing SecretBytes, email: String) throws(CommandError) -> IssuedKit {
+    ///   - isMailed: whether it is sent by mail; it costs more to open then.
+    public func issueKit(
+        password: borrowing SecretBytes, email: String, isMailed: Bool = false
+    ) throws(CommandError) -> IssuedKit {
+        let verb: CommandVerb = isMailed ? .issueMailedKit : .issueKit
         let address = Array(email.utf8)
         let request = password.withBytes { password in
             unsafe CommandMessage.encode(
-                .request, code: CommandVerb.issueKit.rawValue, password, address.span.bytes)
+                .request, code: verb.rawValue, password, address.span.bytes)
         }
         let answer = try perform(request)
         return IssuedKit(text: answer.first, fingerprint: String(decoding: answer.second, as: UTF8.self))

@@ -1,7 +1,8 @@
-/// Pictures of a kit: its text as a QR symbol, as PNG, SVG or characters for a terminal.
+/// Pictures of a kit: its text as a QR symbol, as PNG, SVG or characters for a terminal, and read back from a photograph.
 ///
 /// A kit's text holds the account key only wrapped by the master password (see Sealing's `Kit`), so it may
-/// live in ordinary arrays. This module knows pixels and nothing of keys; libqrencode places the modules.
+/// live in ordinary arrays. This module knows pixels and nothing of keys: libqrencode places the modules, zbar finds
+/// them, libpng and libjpeg-turbo pack and unpack pictures.
 ///
 /// Terms are those of ISO/IEC 18004: a *module* is one dark or light square, a *symbol* is all of them, the
 /// *quiet zone* is the light margin of four modules without which readers do not find the symbol.
@@ -9,7 +10,7 @@ public enum KitImage {
     /// The longest text that is taken: more than the largest symbol holds in any mode at level M.
     public static let maximumTextSize = 4096
 
-    /// A PNG picture, 1 bit a pixel, black on white.
+    /// A PNG picture, black on white.
     ///
     /// - Parameters:
     ///   - text: the kit's text, printed ASCII; upper case, digits and `:` only give the smallest symbol.
@@ -18,7 +19,7 @@ public enum KitImage {
     public static func png(_ text: [UInt8], scale: Int = 8) throws(KitImageError) -> [UInt8] {
         guard (1...32).contains(scale) else { throw .invalidScale(scale) }
         let symbol = try Symbol(encoding: text)
-        return PNG.encode(Bitmap(symbol, scale: scale))
+        return try PNG.encode(GreyPicture(symbol, scale: scale))
     }
 
     /// An SVG picture, UTF-8, one path, 8 user units a module: sharp at every size, for printing.
@@ -42,7 +43,7 @@ public enum KitImage {
     }
 }
 
-/// Why there is no picture of a text.
+/// Why there is no picture of a text, or no kit in a file.
 public enum KitImageError: Error, Equatable {
     /// There is nothing to show.
     case emptyText
@@ -52,6 +53,18 @@ public enum KitImageError: Error, Equatable {
     case tooLong(count: Int)
     /// The scale is not between 1 and 32.
     case invalidScale(Int)
-    /// The library had no memory.
+    /// There was no memory.
     case outOfMemory
+    /// The file has more bytes than are read.
+    case fileTooLarge(limit: Int)
+    /// The file is no PNG, no JPEG and no text.
+    case unknownFormat
+    /// The picture cannot be unpacked.
+    case damagedPicture
+    /// The picture says that it has more pixels than are unpacked.
+    case tooManyPixels(width: Int, height: Int)
+    /// Nothing that was found in the picture is a whole kit.
+    case noKitInPicture
+    /// The text is no whole kit.
+    case noKitInText
 }

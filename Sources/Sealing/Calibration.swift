@@ -20,11 +20,21 @@ extension KDFParameters {
     /// memory and one more pass. Of the memory no more than a quarter of the machine's is taken, unless unlock takes
     /// more; what is missing there is made up for by passes.
     public static func kit(for unlock: KDFParameters, physicalMemoryMiB: UInt64) -> KDFParameters {
-        let quarter = UInt32(clamping: physicalMemoryMiB / 4)
-        let wanted = min(cap.memoryMiB, min(cap.memoryMiB, unlock.memoryMiB) * 4)
-        let memory = max(unlock.memoryMiB, min(wanted, quarter))
-        let passes = (UInt64(unlock.passes + 1) * UInt64(wanted) + UInt64(memory) - 1) / UInt64(memory)
-        return KDFParameters(passes: min(cap.passes, UInt32(clamping: passes)), memoryMiB: memory)
+        unlock.raised(memory: 4, passes: 1, atMostMiB: physicalMemoryMiB / 4)
+    }
+
+    /// For a kit that is sent by mail, of which copies stay with others: twice the memory of another kit and one more
+    /// pass. It may take half of the machine's memory, the most that a machine of the same size opens.
+    public static func mailedKit(for unlock: KDFParameters, physicalMemoryMiB: UInt64) -> KDFParameters {
+        unlock.raised(memory: 8, passes: 2, atMostMiB: physicalMemoryMiB / 2)
+    }
+
+    private func raised(memory factor: UInt32, passes more: UInt32, atMostMiB limit: UInt64) -> KDFParameters {
+        let cap = KDFParameters.cap
+        let wanted = min(cap.memoryMiB, min(cap.memoryMiB, memoryMiB) * factor)
+        let memory = max(memoryMiB, min(wanted, UInt32(clamping: limit)))
+        let needed = (UInt64(passes + more) * UInt64(wanted) + UInt64(memory) - 1) / UInt64(memory)
+        return KDFParameters(passes: min(cap.passes, UInt32(clamping: needed)), memoryMiB: memory)
     }
 
     /// How many passes fit into `time` where these parameters took `measured`; each pass takes as long as the others.

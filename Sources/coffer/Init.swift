@@ -117,7 +117,9 @@ enum KDFOptions {
     }
 
     /// What opening a kit costs.
-    static func kit(_ unlock: KDFParameters) -> KDFParameters {
-        .kit(for: unlock, physicalMemoryMiB: ProcessInfo.processInfo.physicalMemory >> 20)
+    static func kit(_ unlock: KDFParameters, isMailed: Bool = false) -> KDFParameters {
+        let memory = ProcessInfo.processInfo.physicalMemory >> 20
+        return isMailed
+            ? .mailedKit(for: unlock, physicalMemoryMiB: memory) : .kit(for: unlock, physicalMemoryMiB: memory)
     }
 }

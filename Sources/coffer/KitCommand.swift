@@ -14,9 +14,13 @@ struct KitCommand: ParsableCommand {
         discussion: VerbHelp.text(
             """
             The kit lets a second device join and serves as a backup on paper. It opens with the e-mail address \
-            and the master password only, at a higher cost than unlocking.
+            and the master password only, at a higher cost than unlocking. With --email it is printed as a message to \
+            the address, with the picture attached: mail is not secret, so that kit costs twice as much again.
             """,
-            examples: ["coffer kit --png kit.png --address ann@example.org", "coffer kit --text | lpr"],
+            examples: [
+                "coffer kit --png kit.png --address ann@example.org", "coffer kit --text | lpr",
+                "coffer kit --email --address ann@example.org | sendmail -t",
+            ],
             codes: .opening))
 
     @OptionGroup var vault: VaultOptions
@@ -35,12 +39,24 @@ struct KitCommand: ParsableCommand {
     @Flag(name: .long, help: "Print the kit as text instead of as a picture.")
     var text = false
 
+    @Flag(name: .long, help: "Print a message to the address, ready to be sent, with the kit as a picture.")
+    var email = false
+
     @Option(name: .long, help: ArgumentHelp("The e-mail address that the kit is bound to.", valueName: "address"))
     var address: String = ""
 
     func validate() throws {
         // RFC 5321, 4.5.3.1.3: a path of 256 bytes with its angle brackets.
         guard address.utf8.count <= 254 else { throw ValidationError("--address takes at most 254 bytes.") }
+        guard email else { return }
+        guard !text else { throw ValidationError("--email and --text both print; take one of them.") }
+        guard !address.isEmpty else {
+            throw ValidationError("--email needs --address: where the message goes, and what joining asks for.")
+        }
+        guard KitMail.takes(address) else {
+            throw ValidationError(
+                "--email takes an address like ann@example.org; for others, send the picture of --png.")
+        }
     }
 
     func run() throws {
@@ -49,11 +65,28 @@ struct KitCommand: ParsableCommand {
         if let png { try KitWriter.write(kit, to: png, as: .png) }
         if let svg { try KitWriter.write(kit, to: svg, as: .svg) }
         if text { _ = unsafe Console.writeBytes((kit + [0x0A]).span.bytes, to: STDOUT_FILENO) }
-        if png == nil, svg == nil, !text {
+        if email { try printMessage(kit) }
+        if png == nil, svg == nil, !text, !email {
             let picture = try KitWriter.render(kit, as: .terminal)
             _ = unsafe Console.writeBytes(picture.span.bytes, to: STDOUT_FILENO)
         }
         Console.say("Fingerprint: \(fingerprint)")
+    }
+
+    private func printMessage(_ kit: [UInt8]) throws {
+        guard let mail = KitMail(to: address, kit: kit, date: Date()) else {
+            throw Failure(.otherError, "What was issued is no kit.")
+        }
+        let message: [UInt8]
+        do throws(KitImageError) { message = try mail.encoded() } catch {
+            throw Failure(.otherError, "The kit cannot be drawn: \(error).")
+        }
+        guard unsafe Console.writeBytes(message.span.bytes, to: STDOUT_FILENO) else {
+            throw Failure(.otherError, "The message cannot be written.")
+        }
+        Console.say(
+            "Warning: mail is not secret. Whoever reads the message can try master passwords on the kit, each at "
+                + "\(mail.cost.passes) passes over \(mail.cost.memoryMiB) MiB.")
     }
 
     /// The process behind the mount has the vault open: it is asked to.
@@ -61,7 +94,7 @@ struct KitCommand: ParsableCommand {
         let secret = try password.readLine(prompt: "Master password: ")
         _ = try MasterPassword.from(secret)
         do throws(CommandError) {
-            let kit = try mount.issueKit(password: secret, email: address)
+            let kit = try mount.issueKit(password: secret, email: address, isMailed: email)
             return (kit.text, kit.fingerprint)
         } catch {
             throw Failure(error, vault: vault.path)
@@ -72,7 +105,13 @@ struct KitCommand: ParsableCommand {
         let secret = try password.read()
         let opened = try vault.open(secret)
         defer { try? opened.close() }
-        let kit = try KitWriter.issue(opened, password: secret, email: address, parameters: nil)
+        let parameters: KDFParameters
+        do throws(VaultError) {
+            parameters = KDFOptions.kit(try opened.unlockParameters(), isMailed: email)
+        } catch {
+            throw Failure(error, vault: opened.path)
+        }
+        let kit = try KitWriter.issue(opened, password: secret, email: address, parameters: parameters)
         return (kit, opened.fingerprint.joined(separator: " "))
     }
 }
@@ -82,12 +121,10 @@ enum KitWriter {
     enum Form { case png, svg, text, terminal }
 
     static func issue(
-        _ vault: Vault, password: borrowing MasterPassword, email: String, parameters: KDFParameters?
+        _ vault: Vault, password: borrowing MasterPassword, email: String, parameters: KDFParameters
     ) throws -> [UInt8] {
         do throws(VaultError) {
-            let unlock = try vault.unlockParameters()
-            return try vault.issueKit(
-                password: password, email: email, parameters: parameters ?? KDFOptions.kit(unlock))
+            return try vault.issueKit(password: password, email: email, parameters: parameters)
         } catch {
             throw Failure(error, vault: vault.path)
         }

@@ -10,7 +10,7 @@ import Testing
         "Vault": ["Format", "Sealing", "GRDB", "GRDBSQLite", "SystemPackage", "CLinux", "Foundation", "Dispatch"],
         "Sync": ["Vault", "Format", "Sealing", "SystemPackage", "Foundation"],
         "Remotes": ["Sync", "CCurl", "CExpat", "CLinux", "SystemPackage", "Foundation", "Dispatch"],
-        "KitImage": ["CQRencode"],
+        "KitImage": ["CPNG", "CQRencode", "CTurboJPEG", "CZbar"],
         "Fuse": ["CFuse", "SystemPackage", "Dispatch"],
         "VaultFileSystem": [
             "CSystemd", "Fuse", "Vault", "Format", "Sealing", "SystemPackage", "Logging", "CLinux", "Foundation",

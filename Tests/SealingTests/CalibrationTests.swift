@@ -43,4 +43,17 @@ import Testing
     @Test func kitOfTheDefaultIsItsDefault() {
         #expect(KDFParameters.kit(for: .unlockDefault, physicalMemoryMiB: 16384) == .kitDefault)
     }
+
+    /// Dearer than another kit wherever a machine can, and opened by every machine of the same size.
+    @Test(arguments: [
+        (3, 256, 16384), (3, 256, 4096), (6, 256, 2048), (3, 64, 1024), (3, 64, 1 << 20), (10, 256, 4096),
+    ])
+    func mailedKitCostsMore(passes: UInt32, memory: UInt32, machine: UInt64) throws {
+        let unlock = KDFParameters(passes: passes, memoryMiB: memory)
+        let kit = KDFParameters.kit(for: unlock, physicalMemoryMiB: machine)
+        let mailed = KDFParameters.mailedKit(for: unlock, physicalMemoryMiB: machine)
+        try mailed.validate(physicalMemoryMiB: machine)
+        #expect(mailed.memoryMiB >= kit.memoryMiB && mailed.passes >= kit.passes)
+        #expect(UInt64(mailed.passes) * UInt64(mailed.memoryMiB) * 2 >= UInt64(kit.passes) * UInt64(kit.memoryMiB) * 4)
+    }
 }

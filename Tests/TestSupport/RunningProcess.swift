@@ -13,6 +13,16 @@ public final class RunningProcess: Sendable {
         descriptor = try Descriptor(try LateCalls.pidfdOpen(identifier, 0), "pidfd_open \(identifier)")
     }
 
+    /// Those that run with that HOME: what a test has started, and what went to the background from there.
+    public static func all(home: String) -> [RunningProcess] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { pid_t($0) }.compactMap { number in
+            let environment = text("environ", of: number).split(separator: "\0")
+            guard number != getpid(), environment.contains("HOME=\(home)") else { return nil }
+            return try? RunningProcess(number)
+        }
+    }
+
     /// Sends a signal.
     public func send(_ signal: Int32) { _ = Glibc.kill(identifier, signal) }
 

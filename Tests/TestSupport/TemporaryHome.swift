@@ -34,8 +34,14 @@ public final class TemporaryHome: Sendable {
     deinit { remove() }
 
     /// Unmounts all below the home and removes it; nothing happens the second time.
+    ///
+    /// A daemon whose mount has gone still writes its counter, and would make the directories for it again: its end is
+    /// waited for.
     public func remove() {
         Mount.clear(below: path)
+        for process in RunningProcess.all(home: path) {
+            if (try? process.waitForEnd(timeout: .seconds(5))) == nil { process.send(SIGKILL) }
+        }
         try? FileManager.default.removeItem(atPath: path)
     }
 
