@@ -124,11 +124,10 @@ public struct FileRecord: Equatable, Sendable {
     public var detached: Int64
     /// What other devices know the file by: ``identifier``, or the lineage of the file that this one took the place of.
     public var lineage: Identifier
-    /// When the present content was made; behind it other versions with the same bytes that nothing has replaced. Empty
-    /// where there never was a content.
+    /// The versions that the present content is, the latest first: more than one where devices came to the same bytes by
+    /// themselves. Empty where there never was a content.
     public var heads: [Stamp]
-    /// The versions that the present content takes the place of, as long as it was made here and no other device has
-    /// heard of it.
+    /// The versions that the present content takes the place of.
     public var replaced: [Stamp]
     public var attributes: [ExtendedAttribute]
 

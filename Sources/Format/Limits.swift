@@ -36,8 +36,14 @@ public enum Limits {
     public static let operationsInRow = 1024
     /// The longest state of the engine that is kept, in bytes.
     public static let syncState = 131_072
+    /// The account keys of later epochs, sealed, in bytes.
+    public static let syncKeys = 131_072
+    /// The longest settings of synchronisation, in bytes.
+    public static let syncSettings = 16384
+    /// The most chunks in one row of those that wait for a segment's upload.
+    public static let pinnedChunks = 8192
     /// The largest sealed record of the table `sync`, in bytes.
-    public static let syncRecord = 262_144
+    public static let syncRecord = 524_288
 }
 
 /// The tables whose rows are summed into the root; the number is part of what is hashed.

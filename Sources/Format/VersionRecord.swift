@@ -14,10 +14,12 @@ public struct VersionRecord: Equatable, Sendable {
     public var content: ContentReference
     /// When the content was made, as ``FileRecord/heads`` had it; zeroes where that is not known.
     public var stamp: Stamp
+    /// Other versions that were the same bytes: the rest of ``FileRecord/heads``.
+    public var twins: [Stamp]
 
     public init(
         file: Identifier, previous: Int64, predecessor: Int64, modified: Timestamp, superseded: Timestamp,
-        mode: UInt32, content: ContentReference, stamp: Stamp = .zero
+        mode: UInt32, content: ContentReference, stamp: Stamp = .zero, twins: [Stamp] = []
     ) {
         self.file = file
         self.previous = previous
@@ -27,6 +29,7 @@ public struct VersionRecord: Equatable, Sendable {
         self.mode = mode
         self.content = content
         self.stamp = stamp
+        self.twins = twins
     }
 
     /// Appends the record without its padding.
@@ -39,6 +42,7 @@ public struct VersionRecord: Equatable, Sendable {
         sink.append(mode)
         content.encode(into: &sink)
         sink.append(stamp)
+        Change.encode(twins, into: &sink)
     }
 
     public init(decoding bytes: RawSpan) throws(FormatError) {
@@ -51,6 +55,7 @@ public struct VersionRecord: Equatable, Sendable {
         mode = try cursor.integer(bytes)
         content = try ContentReference(bytes, &cursor)
         stamp = try cursor.stamp(bytes)
+        twins = try Change.stamps(bytes, &cursor)
         try cursor.padding(bytes)
     }
 }

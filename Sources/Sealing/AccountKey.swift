@@ -9,13 +9,21 @@ public enum SubkeyLabel: String, Sendable, CaseIterable {
     case local = "coffer.local_.v1"
     case admin = "coffer.admin_.v1"
     case journal = "coffer.journl.v1"
+    /// Blobs on their way to the remote.
+    case outer = "coffer.outer_.v1"
+    /// The earlier keys, for who has this one.
+    case ring = "coffer.ring__.v1"
+    /// Nonces of what has to be the same at each try.
+    case nonce = "coffer.nonce_.v1"
+    /// The part of a key in one that is made of several.
+    case merge = "coffer.merge_.v1"
 }
 
 /// The account key: 32 random bytes an epoch, of which all other keys are made (keyed BLAKE2b).
 public final class AccountKey: Sendable {
     /// Counts the rotations, from 1.
     public let epoch: UInt32
-    private let key: SecretBytes
+    let key: SecretBytes
 
     /// A new key.
     public init(epoch: UInt32) {

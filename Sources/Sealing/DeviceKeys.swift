@@ -29,10 +29,43 @@ public struct DeviceKeys: ~Copyable, Sendable {
 
     /// An Ed25519 signature, 64 bytes.
     public func sign(_ message: [UInt8]) -> [UInt8] { SigningSeed.sign(message, secret, offset: 0) }
+
+    /// What somebody has sealed for this device; nil where it was for another one, or was changed.
+    func open(box: [UInt8]) -> SecretBytes? {
+        guard box.count == SealedBox.size else { return nil }
+        var publicKey = [UInt8](repeating: 0, count: 32)
+        var hidden = SecretBytes(count: 32)
+        var payload = SecretBytes(count: 32)
+        let failed = unsafe secret.withPointer { seed in
+            unsafe hidden.withMutablePointer { hidden in
+                unsafe payload.withMutablePointer { payload in
+                    _ = unsafe crypto_box_seed_keypair(&publicKey, hidden, seed + 32)
+                    return unsafe crypto_box_seal_open(payload, box, UInt64(box.count), publicKey, hidden)
+                }
+            }
+        }
+        guard failed == 0 else { return nil }
+        return payload
+    }
+}
+
+/// 32 bytes that only one device can open: libsodium's sealed box (an X25519 key of this box alone, XSalsa20-Poly1305).
+/// Who has sealed it, it does not say.
+enum SealedBox {
+    static let size = 80
+
+    /// - Parameter recipient: an X25519 key.
+    static func seal(_ payload: borrowing SecretBytes, for recipient: [UInt8]) -> [UInt8] {
+        var box = [UInt8](repeating: 0, count: size)
+        guard payload.count == 32, recipient.count == 32 else { return box }
+        Sodium.prepare()
+        unsafe payload.withPointer { _ = unsafe crypto_box_seal(&box, $0, 32, recipient) }
+        return box
+    }
 }
 
 /// The key that admits and revokes devices; wrapped under the password and the account key together.
-public struct AdminKey: ~Copyable {
+public struct AdminKey: ~Copyable, Sendable {
     private let seed: SecretBytes
 
     public init() {

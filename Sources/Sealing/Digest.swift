@@ -34,4 +34,18 @@ public enum Digest {
         }
         return result
     }
+
+    /// 32 bytes under a key, of another key.
+    static func keyed(_ key: borrowing SecretBytes, _ message: borrowing SecretBytes) -> SecretBytes {
+        var result = SecretBytes(count: 32)
+        let length = UInt64(message.count)
+        unsafe key.withPointer { key in
+            unsafe message.withPointer { message in
+                unsafe result.withMutablePointer { result in
+                    _ = unsafe crypto_generichash(result, 32, message, length, key, 32)
+                }
+            }
+        }
+        return result
+    }
 }

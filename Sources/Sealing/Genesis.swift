@@ -24,6 +24,11 @@ public enum Genesis {
             && SigningSeed.verify(Array(genesis[(bodySize + 64)...]), body, key: device)
     }
 
+    /// The 16 bytes of the vault's identifier; nil for a record of another length.
+    public static func vault(_ genesis: [UInt8]) -> [UInt8]? {
+        genesis.count == bodySize + 128 ? Array(genesis[8..<24]) : nil
+    }
+
     /// The 16 bytes of the first device's identifier; nil for a record of another length.
     public static func device(_ genesis: [UInt8]) -> [UInt8]? {
         genesis.count == bodySize + 128 ? Array(genesis[56..<72]) : nil

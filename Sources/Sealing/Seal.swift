@@ -14,6 +14,19 @@ public struct Seal: Sendable {
     }
 }
 
+extension Seal {
+    /// The 40 bytes that stand before a ciphertext.
+    var bytes: [UInt8] {
+        [nonce.0, nonce.1, nonce.2, tag.0, tag.1].flatMap { Wrap.littleEndian($0) }
+    }
+
+    /// From 40 bytes at `offset`, which are there.
+    init(_ bytes: [UInt8], at offset: Int) {
+        func word(_ place: Int) -> UInt64 { Enrolment.word(bytes, offset + 8 * place) }
+        self.init(nonce: (word(0), word(1), word(2)), tag: (word(3), word(4)))
+    }
+}
+
 extension Seal: Equatable {
     public static func == (left: Seal, right: Seal) -> Bool {
         left.nonce == right.nonce && left.tag == right.tag

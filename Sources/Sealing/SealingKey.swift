@@ -16,7 +16,15 @@ public final class SealingKey: Sendable {
     public func seal(
         _ plain: UnsafeRawBufferPointer, _ data: AssociatedData, into cipher: UnsafeMutableRawBufferPointer
     ) -> Seal {
-        var seal = Seal(nonce: NonceSource.next(), tag: (0, 0))
+        unsafe seal(plain, data, nonce: NonceSource.next(), into: cipher)
+    }
+
+    /// Seals with a nonce that the caller has made sure never meets another plaintext.
+    func seal(
+        _ plain: UnsafeRawBufferPointer, _ data: AssociatedData, nonce: (UInt64, UInt64, UInt64),
+        into cipher: UnsafeMutableRawBufferPointer
+    ) -> Seal {
+        var seal = Seal(nonce: nonce, tag: (0, 0))
         var data = data
         unsafe key.withPointer { key in
             unsafe withUnsafeMutableBytes(of: &seal.tag) { tag in
@@ -58,12 +66,29 @@ public final class SealingKey: Sendable {
 
     /// Seals a few bytes, where speed does not matter.
     public func seal(_ plain: RawSpan, _ data: AssociatedData) -> Sealed {
+        seal(plain, data, nonce: NonceSource.next())
+    }
+
+    func seal(_ plain: RawSpan, _ data: AssociatedData, nonce: (UInt64, UInt64, UInt64)) -> Sealed {
         var cipher = PlainBuffer(capacity: plain.byteCount)
         cipher.resize(to: plain.byteCount)
         let seal = unsafe plain.withUnsafeBytes { source in
-            unsafe cipher.withUnsafeMutableBytes { unsafe self.seal(source, data, into: $0) }
+            unsafe cipher.withUnsafeMutableBytes { unsafe self.seal(source, data, nonce: nonce, into: $0) }
         }
         return Sealed(seal: seal, cipher: cipher)
+    }
+}
+
+extension SealingKey {
+    /// Opens a few bytes; nil where they were sealed with another key or for another place.
+    func open(_ cipher: [UInt8], _ seal: Seal, _ data: AssociatedData) -> PlainBuffer? {
+        var plain = PlainBuffer()
+        plain.resize(to: cipher.count)
+        let isOpen = unsafe cipher.withUnsafeBytes { source in
+            unsafe plain.withUnsafeMutableBytes { unsafe open(source, seal, data, into: $0) }
+        }
+        guard isOpen else { return nil }
+        return plain
     }
 }
 

@@ -55,11 +55,7 @@ public struct SignedObject: Sendable {
         bytes += Wrap.littleEndian(header.device.0) + Wrap.littleEndian(header.device.1)
         bytes += Wrap.littleEndian(header.sequence) + Wrap.littleEndian(header.index) + Wrap.littleEndian(header.count)
         let sealed = key.seal(plain, data(kind, header, vault))
-        for word in [
-            sealed.seal.nonce.0, sealed.seal.nonce.1, sealed.seal.nonce.2, sealed.seal.tag.0, sealed.seal.tag.1,
-        ] {
-            bytes += Wrap.littleEndian(word)
-        }
+        bytes += sealed.seal.bytes
         sealed.cipher.withBytes { cipher in unsafe cipher.withUnsafeBytes { unsafe bytes.append(contentsOf: $0) } }
         return bytes + signer.sign(bytes)
     }
@@ -83,12 +79,19 @@ public struct SignedObject: Sendable {
         SigningSeed.verify(Array(bytes.suffix(64)), Array(bytes.dropLast(64)), key: key)
     }
 
+    /// The plaintext, and the key of its epoch that it was sealed with; nil where the ring has none that opens it.
+    public func open(with ring: KeyRing) -> OpenedObject? {
+        for link in ring.links(of: header.epoch) {
+            let key = kind == .segment ? link.keys.segment : link.keys.snapshot
+            if let plain = open(key: key, vault: ring.vault) { return OpenedObject(plain: plain, keys: link.keys) }
+        }
+        return nil
+    }
+
     /// The plaintext; nil where it was sealed with another key or for another place.
-    public func open(key: SealingKey, vault: (UInt64, UInt64)) -> PlainBuffer? {
-        func word(_ offset: Int) -> UInt64 { (0..<8).reduce(0) { $0 | UInt64(bytes[offset + $1]) << UInt64(8 * $1) } }
+    func open(key: SealingKey, vault: (UInt64, UInt64)) -> PlainBuffer? {
         let start = SignedObject.headerSize
-        let seal = Seal(
-            nonce: (word(start), word(start + 8), word(start + 16)), tag: (word(start + 24), word(start + 32)))
+        let seal = Seal(bytes, at: start)
         var plain = PlainBuffer()
         plain.resize(to: bytes.count - SignedObject.overhead)
         let range = (start + Seal.size)..<(bytes.count - 64)
@@ -108,4 +111,11 @@ public struct SignedObject: Sendable {
             type: kind.type, vault: vault, epoch: header.epoch, record: header.device, version: header.sequence,
             index: header.index, count: header.count)
     }
+}
+
+/// What was in a signed object.
+public struct OpenedObject: ~Copyable {
+    public let plain: PlainBuffer
+    /// The keys of its epoch.
+    public let keys: EpochKeys
 }

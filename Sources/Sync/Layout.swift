@@ -4,19 +4,35 @@ internal import Sealing
 /// Where things stand at the remote. All below `v1`, so that a later protocol can stand beside this one.
 ///
 ///     v1/vault                        the genesis record
-///     v1/canary/<epoch>
+///     v1/canary/1, v1/canary/<epoch>.<name>
 ///     v1/log/<device>/<sequence>.<hash>
 ///     v1/head/<device>                a hint: the newest sequence and hash
 ///     v1/snap/<device>.<sequence>/<index>.<hash>
 ///     v1/blob/<xx>/<name>.<hash>
 enum Layout {
     static let vault = path("vault")
+    static let canaries = path("canary")
     static let logs = path("log")
     static let heads = path("head")
     static let snapshots = path("snap")
     static let blobs = path("blob")
 
-    static func canary(_ epoch: UInt32) -> RemotePath { path("canary", String(epoch)) }
+    /// An epoch may have several keys, where devices rotated at the same time.
+    static func canary(_ link: KeyRing.Link) -> RemotePath {
+        guard link.epoch > 1 else { return path("canary", "1") }
+        let name = Identifier(low: link.name.low, high: link.name.high)
+        return path("canary", "\(link.epoch).\(name.hexadecimal)")
+    }
+
+    /// The epoch of an object in the folder of canaries; nil for a name that is none.
+    static func canary(named name: String) -> (epoch: UInt32, path: RemotePath)? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard let epoch = UInt32(parts[0]), epoch > 0, String(epoch) == parts[0],
+            let path = RemotePath(["v1", "canary", name])
+        else { return nil }
+        let isNamed = parts.count == 2 && Identifier(hexadecimal: parts[1]) != nil
+        return isNamed == (epoch > 1) && parts.count <= 2 ? (epoch, path) : nil
+    }
 
     static func log(_ device: Identifier) -> RemotePath { path("log", device.hexadecimal) }
 

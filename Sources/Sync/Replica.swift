@@ -23,6 +23,10 @@ public protocol ReplicaTransaction: AnyObject {
     func loadState() throws(SyncError) -> [UInt8]?
     /// At most 128 KiB.
     func saveState(_ bytes: [UInt8]) throws(SyncError)
+    /// The account keys of later epochs, sealed under a key of the first; nil where there are none.
+    func loadKeys() throws(SyncError) -> [UInt8]?
+    /// At most 128 KiB.
+    func saveKeys(_ bytes: [UInt8]) throws(SyncError)
     /// Own segments that are not at the remote yet, by their sequence numbers: byte-identical at each retry.
     func outbox() throws(SyncError) -> [(sequence: UInt64, bytes: [UInt8])]
     func addToOutbox(_ sequence: UInt64, _ bytes: [UInt8]) throws(SyncError)

@@ -7,30 +7,31 @@ public final class SyncKeys: Sendable {
     public let device: Identifier
     /// The genesis record.
     public let genesis: [UInt8]
-    public let canary: [UInt8]
-    /// Of a device that joined: what it introduces itself with.
+    /// The account key of epoch 1; those of later epochs are in the replica (``ReplicaTransaction/loadKeys()``).
+    let ring: KeyRing
+    /// Of a device that was admitted elsewhere: what it introduces itself with.
     let enrolment: Enrolment?
-    let epoch: UInt32
-    let segment: SealingKey
-    let snapshot: SealingKey
+    /// Of the device that made the vault: the admin key, wrapped, for devices that join.
+    let adminWrap: [UInt8]
     /// Names of blobs.
     private let names: AuthenticationKey
     let signer: DeviceKeys
 
+    /// - Parameters:
+    ///   - accountKey: that of epoch 1, which the vault's file opens with.
+    ///   - adminWrap: empty on a device that joined.
     public init(
-        vault: Identifier, device: Identifier, genesis: [UInt8], canary: [UInt8], accountKey: AccountKey,
-        signer: consuming DeviceKeys, enrolment: Enrolment? = nil
+        vault: Identifier, device: Identifier, genesis: [UInt8], accountKey: AccountKey, signer: consuming DeviceKeys,
+        enrolment: Enrolment? = nil, adminWrap: [UInt8] = []
     ) {
-        (self.vault, self.device, self.genesis, self.canary) = (vault, device, genesis, canary)
-        epoch = accountKey.epoch
-        segment = accountKey.sealingKey(.segment)
-        snapshot = accountKey.sealingKey(.snapshot)
+        (self.vault, self.device, self.genesis) = (vault, device, genesis)
+        ring = KeyRing(first: accountKey, vault: vault.pair, genesis: genesis)
+        (self.enrolment, self.adminWrap) = (enrolment, adminWrap)
         names = accountKey.authenticationKey(.snapshot)
         self.signer = signer
-        self.enrolment = enrolment
     }
 
-    /// What a chunk's blob is called: every device computes the same, and nobody without the key.
+    /// What a chunk's blob is called: every device computes the same in every epoch, and nobody without the key.
     func blobName(_ slot: Int64) -> Identifier {
         let tag = unsafe names.tag((UInt64(bitPattern: slot), 0), UnsafeRawBufferPointer(start: nil, count: 0))
         return Identifier(low: tag.0, high: tag.1)

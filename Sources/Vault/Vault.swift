@@ -23,7 +23,7 @@ public final class Vault: Sendable {
     /// The vault's identifier, made at its creation.
     public let identifier: Identifier
     /// This device, as it stands in stamps.
-    public let device: Identifier
+    public var device: Identifier { deviceNow.withLock { $0 } }
     /// Where the file is.
     public let path: FilePath
     /// Nothing can be changed: asked for, or because the file is damaged.
@@ -35,6 +35,8 @@ public final class Vault: Sendable {
     /// Six words by which people compare vaults: a digest of the genesis record.
     public let fingerprint: [String]
 
+    /// Changes only where this copy of the vault goes on as another device.
+    let deviceNow: Mutex<Identifier>
     let keys: Keys
     let tree: Mutex<Tree>
     let committer: Guarded<Committer>
@@ -62,7 +64,7 @@ public final class Vault: Sendable {
 
     init(_ unlocked: Unlocked) {
         identifier = unlocked.keys.vault
-        device = unlocked.committer.root.device
+        deviceNow = Mutex(unlocked.committer.root.device)
         path = unlocked.file.path
         isReadOnly = unlocked.isReadOnly
         damage = unlocked.damage

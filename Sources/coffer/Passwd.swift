@@ -12,7 +12,7 @@ struct Passwd: ParsableCommand {
         discussion: VerbHelp.text(
             """
             Wraps the same account key anew. This revokes nothing: who has the old password together with an old \
-            kit or an old copy of the vault can still open that.
+            kit or an old copy of the vault can still open that. What does revoke is a new account key.
             """,
             examples: ["coffer passwd"],
             codes: .opening))
@@ -33,7 +33,9 @@ struct Passwd: ParsableCommand {
     func run() throws {
         try vault.requireFile()
         if let mount = vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
-        Console.say("The master password was changed. Kits that were issued before still need the old one.")
+        Console.say(
+            "The master password was changed. That revokes nothing: "
+                + "kits that were issued before, and old copies of the vault, open with the old one.")
     }
 
     /// The process behind the mount has the vault open: it is asked to.

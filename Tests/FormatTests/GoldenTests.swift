@@ -65,12 +65,14 @@ import Testing
             file: identifier(1), previous: 2, predecessor: 3, modified: Timestamp(seconds: 4, nanoseconds: 5),
             superseded: Timestamp(seconds: 6, nanoseconds: 7), mode: 0o100644,
             content: content(.inline, version: 8, size: 9, origin: 0x21),
-            stamp: Stamp(lamport: 10, device: identifier(0x41)))
+            stamp: Stamp(lamport: 10, device: identifier(0x41)),
+            twins: [Stamp(lamport: 11, device: identifier(0x61))])
         let golden =
             "0102030405060708090a0b0c0d0e0f100200000000000000030000000000000004000000000000000500000006000000"
             + "0000000007000000a4810000010800000000000000090000000000000011110000000000002222000000000000333300"
             + "0000000000444400000000000055550000000000002122232425262728292a2b2c2d2e2f30"
             + "0a000000000000004142434445464748494a4b4c4d4e4f50"
+            + "010b000000000000006162636465666768696a6b6c6d6e6f70"
         try check(record, golden)
     }
 
@@ -106,6 +108,14 @@ import Testing
         try check(SyncRecord.state([1, 2, 3]), "0103000000010203")
         try check(SyncRecord.waiting(chunk: 5), "030500000000000000")
         try check(SyncRecord.shared(chunk: 5, count: 6), "04050000000000000006000000")
+        try check(
+            SyncRecord.rivals(lineage: identifier(1), stamps: [Stamp(lamport: 7, device: identifier(0x21))]),
+            "050102030405060708090a0b0c0d0e0f10010700000000000000" + "2122232425262728292a2b2c2d2e2f30")
+        try check(SyncRecord.notice(number: 5, kind: 4, bytes: [1, 2]), "06050000000000000004020000000102")
+        try check(SyncRecord.settings([1, 2, 3]), "0703000000010203")
+        try check(
+            SyncRecord.pinned(sequence: 5, chunks: [6, 7]),
+            "0805000000000000000200000006000000000000000700000000000000")
         let placement = EntryChange(
             entry: identifier(1), parent: identifier(0x21), lineage: identifier(0x41),
             stamp: Stamp(lamport: 7, device: identifier(0x61)), name: Array("gmail".utf8))

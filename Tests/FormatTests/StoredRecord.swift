@@ -125,7 +125,7 @@ extension VersionRecord: StoredRecord {
         VersionRecord(
             file: generator.identifier(), previous: generator.signed(), predecessor: generator.signed(),
             modified: generator.time(), superseded: generator.time(), mode: generator.any(),
-            content: generator.content(), stamp: generator.stamp())
+            content: generator.content(), stamp: generator.stamp(), twins: generator.stamps())
     }
 }
 
@@ -156,10 +156,22 @@ extension RootRecord: StoredRecord {
 
 extension SyncRecord: StoredRecord {
     static func random(using generator: inout Randomness) -> SyncRecord {
-        switch Int.random(in: 0...3, using: &generator) {
+        switch Int.random(in: 0...7, using: &generator) {
         case 0: return .state(generator.bytes(.random(in: 0...600, using: &generator)))
         case 1: return .waiting(chunk: generator.signed())
         case 2: return .shared(chunk: generator.signed(), count: generator.any())
+        case 3:
+            return .rivals(
+                lineage: Identifier(low: generator.next(), high: generator.next()), stamps: generator.stamps())
+        case 4:
+            return .notice(
+                number: generator.next(), kind: generator.any(),
+                bytes: generator.bytes(.random(in: 0...600, using: &generator)))
+        case 5: return .settings(generator.bytes(.random(in: 0...600, using: &generator)))
+        case 6:
+            return .pinned(
+                sequence: generator.next(),
+                chunks: (0..<Int.random(in: 0...40, using: &generator)).map { _ in generator.signed() })
         default:
             let entry = EntryRecord.random(using: &generator)
             let placement = EntryChange(

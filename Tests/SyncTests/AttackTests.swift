@@ -26,19 +26,19 @@ import Testing
         #expect(pair.tree(1) == ["mail": "secret\n"])
     }
 
-    /// The remote says that a device has other keys: nothing but the admin key's signature admits one.
+    /// The remote says that a device has other keys: nothing but the admin key's signature admits one, whatever else its owner
+    /// has got hold of.
     @Test func attack07_deviceKeyOfTheServerIsNotBelieved() async throws {
         let pair = try await syncedPair()
         let (family, stranger) = (pair.family, Identifier.random())
-        let accountKey = AccountKey(epoch: 1)
         let keys = DeviceKeys()
         let admin = AdminKey()
         let enrolment = Enrolment(
             vault: family.vault.pair, device: stranger.pair, keys: keys, kit: (1, 1), epoch: 1, seconds: 0, admin: admin
         )
         let strange = SyncKeys(
-            vault: family.vault, device: stranger, genesis: family.keys[0].genesis, canary: family.keys[0].canary,
-            accountKey: accountKey, signer: keys, enrolment: enrolment)
+            vault: family.vault, device: stranger, genesis: family.keys[0].genesis,
+            accountKey: family.accountKey, signer: keys, enrolment: enrolment)
         let replica = MemoryReplica(device: stranger, top: family.vault)
         try replica.edit { (t) throws(SyncError) in try t.make("planted", in: family.vault, "x", id: .random()) }
         let engine = SyncEngine(

@@ -14,6 +14,20 @@ final class SharedRemote: Sendable {
         var written: [RemotePath: [UInt8]] = [:]
         /// A path got other bytes than before: a retry that was not the same.
         var rewrites: [RemotePath] = []
+        /// A device has two segments of one number, or one below what it has written before.
+        var twins: [RemotePath] = []
+        var lastWritten: [String: UInt64] = [:]
+        /// What was removed, since somebody has looked.
+        var removed: [RemotePath] = []
+
+        /// Numbers of a log only rise.
+        mutating func note(_ path: RemotePath) {
+            guard path.components.count == 4, path.components[1] == "log",
+                let number = UInt64(path.components[3].prefix { $0 != "." })
+            else { return }
+            if number <= lastWritten[path.components[2]] ?? 0 { twins.append(path) }
+            lastWritten[path.components[2]] = max(number, lastWritten[path.components[2]] ?? 0)
+        }
     }
 
     let contents = Mutex(Contents())
@@ -24,12 +38,26 @@ final class SharedRemote: Sendable {
         contents.withLock { contents in for device in 0..<count { contents.views[device] = [:] } }
     }
 
+    /// All views, and what is under way between them: what a backup of the remote has.
+    struct Backup: Sendable {
+        fileprivate var views: [Int: [RemotePath: [UInt8]]]
+        fileprivate var underWay: [(to: Int, path: RemotePath, bytes: [UInt8]?)]
+    }
+
+    func backup() -> Backup { contents.withLock { Backup(views: $0.views, underWay: $0.underWay) } }
+
+    func restore(_ backup: Backup) {
+        contents.withLock { ($0.views, $0.underWay) = (backup.views, backup.underWay) }
+    }
+
     func write(_ path: RemotePath, _ bytes: [UInt8]?, by device: Int, isHint: Bool) {
         contents.withLock { contents in
+            if bytes == nil { contents.removed.append(path) }
             contents.views[device]?[path] = bytes
             for other in 0..<count where other != device { contents.underWay.append((other, path, bytes)) }
             guard let bytes, !isHint else { return }
             if let before = contents.written[path], before != bytes { contents.rewrites.append(path) }
+            if contents.written[path] == nil { contents.note(path) }
             contents.written[path] = bytes
         }
     }
@@ -66,8 +94,12 @@ final class MemoryRemote: Remote {
 
     func fail(after calls: Int, carryingOut: Bool) { patience.withLock { $0 = (calls, carryingOut) } }
 
+    /// How many calls there were.
+    let calls = Mutex(0)
+
     /// Whether the call is carried out; throws where its answer is lost.
     private func call(_ body: () -> Void) throws(RemoteError) {
+        calls.withLock { $0 += 1 }
         let (isLost, isDone) = patience.withLock { patience in
             patience.calls -= 1
             return (patience.calls < 0, patience.calls >= 0 || patience.carriesOut)
@@ -82,11 +114,16 @@ final class MemoryRemote: Remote {
         try call {}
         var items: [String: RemoteItem] = [:]
         let depth = folder.components.count
-        for (path, bytes) in view where Array(path.components.prefix(depth)) == folder.components {
-            guard path.components.count > depth else { continue }
+        for (path, bytes) in view {
+            // The last component tells most of them apart.
+            guard path.components.count > depth, path.components[depth - 1] == folder.components[depth - 1],
+                path.components.starts(with: folder.components)
+            else { continue }
             let isFolder = path.components.count > depth + 1
             let name = path.components[depth]
-            items[name] = RemoteItem(name: name, isFolder: isFolder, size: isFolder ? nil : UInt64(bytes.count))
+            items[name] = RemoteItem(
+                name: name, isFolder: isFolder, size: isFolder ? nil : UInt64(bytes.count),
+                tag: isFolder ? nil : String(bytes.hashValue))
         }
         return Array(items.values)
     }

@@ -5,12 +5,13 @@ import Synchronization
 
 /// A replica of dictionaries: what the protocol needs of a vault and nothing else. A content's column is its plaintext.
 final class MemoryReplica: Replica {
-    let device: Identifier
     private let lock: Mutex<Store>
 
     /// What a transaction keeps or drops as a whole.
     struct Store: Sendable {
+        var device: Identifier
         var state: [UInt8]?
+        var keys: [UInt8]?
         var outbox: [UInt64: [UInt8]] = [:]
         var lamport: UInt64 = 0
         var segmented: UInt64 = 0
@@ -23,11 +24,14 @@ final class MemoryReplica: Replica {
         var own: [OwnChange] = []
         var taken = 0
         var notices: [Notice] = []
+        /// When contents were saved: copies are named by the day.
+        var saved = Timestamp(seconds: 0, nanoseconds: 0)
+        /// The chunks of large contents; what has no use any more stays, as in a history.
+        var blobs: [Int64: [UInt8]] = [:]
     }
 
     init(device: Identifier, top: Identifier) {
-        self.device = device
-        var store = Store()
+        var store = Store(device: device)
         let zero = Timestamp(seconds: 0, nanoseconds: 0)
         store.lineages[top] = LineageRegister(
             attributes: AttributesChange(
@@ -37,18 +41,15 @@ final class MemoryReplica: Replica {
         lock = Mutex(store)
     }
 
-    private init(device: Identifier, store: Store) {
-        self.device = device
-        lock = Mutex(store)
-    }
+    private init(_ store: Store) { lock = Mutex(store) }
 
     /// A copy of the database: restored from a backup, or cloned with the machine.
-    func copy() -> MemoryReplica { MemoryReplica(device: device, store: lock.withLock { $0 }) }
+    func copy() -> MemoryReplica { MemoryReplica(lock.withLock { $0 }) }
 
     var store: Store { lock.withLock { $0 } }
 
     func transaction<R: Sendable>(_ body: (MemoryTransaction) throws(SyncError) -> R) throws(SyncError) -> R {
-        let transaction = MemoryTransaction(store, device: device)
+        let transaction = MemoryTransaction(store)
         let result = try body(transaction)
         lock.withLock { $0 = transaction.store }
         return result

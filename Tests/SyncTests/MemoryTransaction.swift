@@ -4,11 +4,9 @@ import Sync
 
 final class MemoryTransaction: ReplicaTransaction {
     var store: MemoryReplica.Store
-    let device: Identifier
+    var device: Identifier { store.device }
 
-    init(_ store: MemoryReplica.Store, device: Identifier) {
-        (self.store, self.device) = (store, device)
-    }
+    init(_ store: MemoryReplica.Store) { self.store = store }
 
     var lamport: UInt64 {
         get { store.lamport }
@@ -22,6 +20,8 @@ final class MemoryTransaction: ReplicaTransaction {
 
     func loadState() -> [UInt8]? { store.state }
     func saveState(_ bytes: [UInt8]) { store.state = bytes }
+    func loadKeys() -> [UInt8]? { store.keys }
+    func saveKeys(_ bytes: [UInt8]) { store.keys = bytes }
     func outbox() -> [(sequence: UInt64, bytes: [UInt8])] { store.outbox.map { ($0.key, $0.value) } }
     func addToOutbox(_ sequence: UInt64, _ bytes: [UInt8]) { store.outbox[sequence] = bytes }
     func removeFromOutbox(_ sequence: UInt64) { store.outbox[sequence] = nil }
@@ -127,7 +127,7 @@ final class MemoryTransaction: ReplicaTransaction {
         store.lineages[content.lineage]?.heads = heads
         store.lineages[content.lineage]?.rivals = rivals
         store.lineages[content.lineage]?.content = content.reference
-        store.contents[content.lineage] = content.column
+        store.contents[content.lineage] = bytes(of: content)
         store.replaces[content.lineage] = content.replaces
     }
 
@@ -159,12 +159,13 @@ final class MemoryTransaction: ReplicaTransaction {
     func content(of lineage: Identifier) -> ContentChange? {
         guard let known = store.lineages[lineage], let stamp = known.heads.first, let bytes = store.contents[lineage]
         else { return nil }
+        let chunks = chunks(of: bytes)
         return ContentChange(
             lineage: lineage, stamp: stamp, replaces: store.replaces[lineage] ?? [],
-            modified: Timestamp(seconds: 0, nanoseconds: 0), reference: known.content, column: bytes)
+            modified: store.saved, reference: known.content, column: chunks.isEmpty ? bytes : [], chunks: chunks)
     }
 
-    func open(_ content: ContentChange) -> PlainBuffer? { plain(content.column) }
+    func open(_ content: ContentChange) -> PlainBuffer? { plain(bytes(of: content)) }
 
     func open(_ lineage: Identifier, as of: Stamp) -> PlainBuffer? {
         if let bytes = store.history[lineage]?[of] { return plain(bytes) }
@@ -193,40 +194,4 @@ final class MemoryTransaction: ReplicaTransaction {
         defer { store.notices = [] }
         return store.notices
     }
-
-    // MARK: Snapshots
-
-    func forEachRegister(_ body: (SnapshotRegister) throws(SyncError) -> Void) throws(SyncError) {
-        for (lineage, register) in store.lineages.sorted(by: { $0.key < $1.key }) {
-            let hasName = store.entries.values.contains { $0.placement.lineage == lineage }
-            if hasName { try body(.lineage(register, content: content(of: lineage))) }
-        }
-        func depth(_ register: EntryRegister) -> Int {
-            var (walk, depth) = (register.placement.parent, 0)
-            while let above = entries(of: walk).first, depth < 64 {
-                (walk, depth) = (store.entries[above]?.placement.parent ?? .none, depth + 1)
-            }
-            return depth
-        }
-        let ordered = store.entries.values.map { (depth($0), $0) }
-            .sorted { ($0.0, $0.1.placement.entry) < ($1.0, $1.1.placement.entry) }
-        for (_, register) in ordered { try body(.entry(register)) }
-    }
-
-    func restore(_ register: SnapshotRegister) throws(SyncError) {
-        switch register {
-        case .lineage(let known, let content):
-            let lineage = known.attributes.lineage
-            store.lineages[lineage] = known
-            store.contents[lineage] = content?.column
-            store.replaces[lineage] = content?.replaces
-        case .entry(let register): try put(register)
-        }
-    }
-
-    func becomeDevice(_ device: Identifier, reissuing unpublished: [OwnChange]) throws(SyncError) { throw .cloned }
-
-    func hasBlob(_ slot: Int64) -> Bool { true }
-    func blob(of slot: Int64) -> [UInt8]? { nil }
-    func addBlob(_ slot: Int64, _ bytes: [UInt8]) {}
 }

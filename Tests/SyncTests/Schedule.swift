@@ -2,159 +2,235 @@ import Format
 import Sync
 import Testing
 
-/// One run of several devices on one remote, made of a seed: edits, syncs that are cut off, deliveries out of order.
+/// One run of several devices on one remote, made of a seed: edits, syncs that are cut off, deliveries out of order; and,
+/// by the seed, compaction, devices that join in the middle, restored and cloned databases, a remote that is restored.
 struct Schedule {
+    /// What may happen besides edits, syncs and deliveries.
+    enum Kind { case edits, compaction, restore, clone, rollback }
+
     let seed: UInt64
+    let kind: Kind
     var random: Randomness
-    let family = Family.four
+    let family = Family.eight
     let remote: SharedRemote
-    var replicas: [MemoryReplica]
-    let remotes: [MemoryRemote]
+    /// The devices, in the order in which they came; a cloned database is one more.
+    var replicas: [MemoryReplica] = []
+    var remotes: [MemoryRemote] = []
+    /// Whose keys each of them has.
+    var identities: [Int] = []
+    var engines: [SyncEngine<MemoryReplica>?] = []
     var rules = ProtocolRules()
+    /// Devices get new account keys meanwhile, also several at once.
+    var rotates = false
     /// The steps, for whoever has to understand a failure.
     var log: [String] = [] {
         didSet { if isTraced, let last = log.last { print(last) } }
     }
     var isTraced = false
     var failures: [String] = []
+    /// Two histories of one device were found: there is no going on from that by itself.
+    var isForked = false
     /// What was written, and what took its place knowingly.
     var written: Set<String> = []
     var gone: Set<String> = []
     var count = 0
+    /// Older states, to go back to.
+    var databases: [Int: MemoryReplica] = [:]
+    var backup: SharedRemote.Backup?
+    var hasGoneBack = false
+    var spare = 4
 
     init(seed: UInt64, rules: ProtocolRules = ProtocolRules()) {
         (self.seed, self.rules) = (seed, rules)
         random = Randomness(seed: seed)
-        let devices = 2 + Int(seed % 3)
-        let remote = SharedRemote(devices: devices)
-        self.remote = remote
-        let vault = family.vault
-        let identifiers = family.devices
-        replicas = (0..<devices).map { MemoryReplica(device: identifiers[$0], top: vault) }
-        remotes = (0..<devices).map { MemoryRemote(remote, device: $0) }
+        kind =
+            [Kind.edits, .edits, .compaction, .compaction, .compaction, .restore, .clone, .rollback][Int(seed / 3 % 8)]
+        remote = SharedRemote(devices: 4)
+        for _ in 0..<(2 + Int(seed % 3)) where kind == .edits || replicas.count < 3 { addDevice() }
     }
 
-    func engine(_ device: Int) -> SyncEngine<MemoryReplica> {
+    private mutating func addDevice() {
+        let device = replicas.count
+        replicas.append(MemoryReplica(device: family.devices[device], top: family.vault))
+        remotes.append(MemoryRemote(remote, device: device))
+        identities.append(device)
+        engines.append(nil)
+    }
+
+    /// The engine of a device: the same as before, unless the program has ended meanwhile.
+    mutating func engine(_ device: Int) -> SyncEngine<MemoryReplica> {
+        if let engine = engines[device] { return engine }
         var environment = SyncEnvironment(
-            date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 600)
+            date: { "2026-01-01" }, deviceName: Array("device\(identities[device])".utf8), segmentBytes: 600,
+            segmentsBeforeSnapshot: kind == .edits ? 1000 : 3)
+        environment.hintsBeforeLook = 3
         environment.rules = rules
-        return SyncEngine(
-            replica: replicas[device], remote: remotes[device], keys: family.keys[device], environment: environment)
+        let engine = SyncEngine(
+            replica: replicas[device], remote: remotes[device], keys: family.keys[identities[device]],
+            environment: environment)
+        engines[device] = engine
+        return engine
     }
 
     mutating func run(steps: Int) async {
         // The first device makes the vault before the others join it.
         await sync(0, mayFail: false)
         remote.deliver(1, using: &random)
-        for _ in 0..<steps where failures.isEmpty {
+        if rotates { await settle() }
+        if kind != .edits {
+            for device in replicas.indices { await sync(device, mayFail: false) }
+            remote.deliver(1, using: &random)
+        }
+        for _ in 0..<steps where failures.isEmpty && !isForked {
             let device = random.below(replicas.count)
-            switch random.below(10) {
-            case 0..<5: edit(device)
-            case 5..<8: await sync(device, mayFail: true)
+            if rotates, random.below(8) == 0 { await rotate(device) }
+            switch random.below(20) {
+            case 0..<10: edit(device)
+            case 10..<16: await sync(device, mayFail: true)
+            case 16: await disturb(device)
             default: remote.deliver(Double(random.below(10)) / 10, using: &random)
             }
+            checkStep()
         }
-        await settle()
+        if !isForked { await settle() }
+    }
+
+    mutating func rotate(_ device: Int) async {
+        let isCutOff = random.below(2) == 0
+        remotes[device].fail(after: isCutOff ? random.below(12) : .max, carryingOut: random.below(2) == 0)
+        do throws(SyncError) {
+            _ = try await engine(device).rotate(admin: family.admin.key, seconds: 0)
+            log.append("rotate \(device)")
+        } catch {
+            log.append("rotate \(device): \(error)")
+            if case .remote(.unreachable) = error, isCutOff { return }
+            failures.append("device \(device) does not rotate: \(error)")
+        }
     }
 
     /// Everything arrives and everybody syncs until nothing moves any more.
     mutating func settle() async {
-        for _ in 0..<12 where failures.isEmpty {
+        var quiet = 0
+        for _ in 0..<24 where failures.isEmpty && !isForked {
             var moved = 0
             for device in replicas.indices {
                 remote.deliver(1, using: &random)
+                engines[device] = nil
                 moved += await sync(device, mayFail: false)
+                checkStep()
             }
-            if moved == 0 { return }
+            // What is missing is looked for elsewhere at the second look.
+            quiet = moved == 0 ? quiet + 1 : 0
+            if quiet == (kind == .edits ? 1 : 2) { return }
         }
-        if failures.isEmpty { failures.append("it does not come to rest") }
+        if failures.isEmpty, !isForked { failures.append("it does not come to rest") }
     }
 
     @discardableResult
     mutating func sync(_ device: Int, mayFail: Bool) async -> Int {
         let isCutOff = mayFail && random.below(3) == 0
-        remotes[device].fail(after: isCutOff ? random.below(12) : .max, carryingOut: random.below(2) == 0)
+        let isPush = mayFail && random.below(4) == 0
+        remotes[device].fail(after: isCutOff ? random.below(24) : .max, carryingOut: random.below(2) == 0)
+        let before = texts(device)
+        defer { checkTexts(device, before) }
         do throws(SyncError) {
-            let report = try await engine(device).sync()
-            log.append(
-                "sync \(device): \(report.pushedSegments) up, \(report.pulledSegments) down, \(report.conflicts)")
-            return report.pushedSegments + report.pulledSegments
+            let report = isPush ? try await engine(device).push() : try await engine(device).sync()
+            note(device, report)
+            await checkRemoved(by: device)
+            return report.pushedSegments + report.pulledSegments + report.waiting + report.removedObjects
+                + (report.startedFrom == nil ? 0 : 1)
         } catch {
             log.append("sync \(device): \(error)")
             if case .remote(.unreachable) = error, isCutOff { return 0 }
-            failures.append("device \(device) stops: \(error)")
-            return 0
+            return await goOn(device, after: error)
         }
     }
 
-    // MARK: Edits
+    private mutating func note(_ device: Int, _ report: SyncReport) {
+        let start = report.startedFrom.map { ", from \($0.sequence) of \($0.device.low)" } ?? ""
+        log.append(
+            "sync \(device): \(report.pushedSegments) up, \(report.pulledSegments) down, \(report.waiting) wait, "
+                + "\(report.removedObjects) removed\(report.hasCompacted ? ", snapshot" : "")\(start), \(report.conflicts)"
+                + " \(report.damaged)")
+    }
 
-    mutating func edit(_ device: Int) {
-        let (entries, directories) = shown(device)
-        let parent = directories[random.below(directories.count)]
-        let id = Identifier(using: &random)
+    /// The ways out of an alarm, where there is reason for one.
+    private mutating func goOn(_ device: Int, after error: SyncError) async -> Int {
+        engines[device] = nil
+        remotes[device].fail(after: .max, carryingOut: false)
         do throws(SyncError) {
-            switch random.below(10) {
-            case 0, 1: try make(device, in: parent, id)
-            case 2:
-                let name = "d\(random.below(4))"
-                log.append("\(device) mkdir \(name)")
-                try replicas[device].edit { (t) throws(SyncError) in try t.make(name, in: parent, nil, id: id) }
-            case 3, 4, 5: if !entries.isEmpty { write(device, entries[random.below(entries.count)]) }
-            case 6, 7:
-                if !entries.isEmpty {
-                    let entry = entries[random.below(entries.count)].placement.entry
-                    let name = "n\(random.below(6))"
-                    log.append("\(device) mv \(entry.hexadecimal.prefix(4)) \(name)")
-                    try replicas[device].edit { (t) throws(SyncError) in try t.move(entry, to: parent, as: name) }
+            switch error {
+            case .cloned where hasGoneBack && kind != .rollback && spare < family.devices.count:
+                log.append("\(device) becomes \(spare)")
+                identities[device] = spare
+                spare += 1
+                try await engine(device).becomeDevice()
+                note(device, try await engine(device).sync())
+            case .rolledBack where hasGoneBack && kind == .rollback:
+                log.append("\(device) accepts")
+                do throws(SyncError) {
+                    note(device, try await engine(device).acceptRollback())
+                } catch {
+                    guard case .rolledBack = error else { throw error }
+                    note(device, try await engine(device).rebuildRemote())
                 }
-            default: if !entries.isEmpty { try remove(device, entries[random.below(entries.count)]) }
+            case .forked where hasGoneBack && kind == .clone: isForked = true
+            default: failures.append("device \(device) stops: \(error)")
             }
         } catch {
-            failures.append("an edit fails: \(error)")
+            if case .forked = error, kind == .clone {
+                isForked = true
+            } else {
+                failures.append("device \(device) does not go on: \(error)")
+            }
+        }
+        return 1
+    }
+
+    // MARK: What else may happen
+
+    private mutating func disturb(_ device: Int) async {
+        switch kind {
+        case .edits: return
+        case .compaction: if replicas.count < 4 { await join() } else { engines[device] = nil }
+        case .restore:
+            guard !hasGoneBack, let old = databases[device] else {
+                databases[device] = replicas[device].copy()
+                return
+            }
+            // What was never sent is lost with the database; what was sent comes back.
+            guard replicas[device].store.own.isEmpty, replicas[device].store.outbox.isEmpty else { return }
+            log.append("\(device) is restored")
+            (replicas[device], engines[device], hasGoneBack) = (old, nil, true)
+        case .clone:
+            guard !hasGoneBack, replicas[device].store.state != nil else { return }
+            log.append("\(device) is cloned")
+            replicas.append(replicas[device].copy())
+            remotes.append(MemoryRemote(remote, device: device))
+            identities.append(identities[device])
+            engines.append(nil)
+            hasGoneBack = true
+        case .rollback:
+            guard !hasGoneBack, let old = backup else {
+                backup = remote.backup()
+                return
+            }
+            log.append("the remote is restored")
+            remote.restore(old)
+            for device in replicas.indices { engines[device] = nil }
+            hasGoneBack = true
         }
     }
 
-    private func shown(_ device: Int) -> (entries: [EntryRegister], directories: [Identifier]) {
-        let store = replicas[device].store
-        let shown = store.entries.values.filter(\.isShown).sorted { $0.placement.entry < $1.placement.entry }
-        let directories = shown.map(\.placement.lineage).filter { store.lineages[$0]?.isDirectory == true }
-        return (shown, [family.vault] + directories)
-    }
-
-    private mutating func fresh() -> String {
-        count += 1
-        let text = "text \(count)"
-        written.insert(text)
-        return text
-    }
-
-    private mutating func make(_ device: Int, in parent: Identifier, _ id: Identifier) throws(SyncError) {
-        let name = "n\(random.below(6))"
-        let text = fresh()
-        log.append("\(device) make \(name) \(text) \(id.hexadecimal.prefix(4))")
-        try replicas[device].edit { (t) throws(SyncError) in try t.make(name, in: parent, text, id: id) }
-        if replicas[device].store.entries[id] == nil { written.remove(text) }
-    }
-
-    private mutating func write(_ device: Int, _ register: EntryRegister) {
-        let lineage = register.placement.lineage
-        guard replicas[device].store.lineages[lineage]?.isRegular == true else { return }
-        if let before = replicas[device].store.contents[lineage] {
-            gone.insert(String(decoding: before, as: UTF8.self))
+    /// A device comes that begins with what is there.
+    private mutating func join() async {
+        let device = replicas.count
+        remote.deliver(1, using: &random)
+        addDevice()
+        log.append("\(device) joins")
+        for _ in 0..<4 where replicas[device].store.state == nil {
+            await sync(device, mayFail: true)
         }
-        let text = fresh()
-        log.append("\(device) write \(register.placement.entry.hexadecimal.prefix(4)) \(text)")
-        try? replicas[device].edit { (t) throws(SyncError) in t.write(text, to: lineage) }
-    }
-
-    private mutating func remove(_ device: Int, _ register: EntryRegister) throws(SyncError) {
-        let before = replicas[device].store
-        try replicas[device].edit { (t) throws(SyncError) in try t.remove(register.placement.entry) }
-        guard replicas[device].store.entries[register.placement.entry]?.isShown == false else { return }
-        log.append("\(device) rm \(register.placement.entry.hexadecimal.prefix(4))")
-        if let bytes = before.contents[register.placement.lineage] {
-            gone.insert(String(decoding: bytes, as: UTF8.self))
-        }
+        await sync(device, mayFail: false)
     }
 }

@@ -87,7 +87,7 @@ final class ReplicaPair {
                 let known = try transaction.lineage(content.lineage)
                 guard known?.heads.contains(content.stamp) != true else { continue }
                 #expect((known?.heads ?? []).allSatisfy { content.replaces.contains($0) }, "no conflict")
-                try transaction.put(content, heads: [content.stamp])
+                try transaction.put(content, heads: [content.stamp], rivals: [])
             case .entry(let entry): entries.append(entry)
             case .removal(let removal):
                 try place(entries, transaction)

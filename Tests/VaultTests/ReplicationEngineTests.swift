@@ -60,7 +60,7 @@ import Testing
             buffer.append(bytes: bytes)
             let change = try transaction.seal(buffer, for: lineage, replaces: old)
             #expect(try transaction.open(change)?.withBytes { $0.copied } == bytes)
-            try transaction.put(change, heads: [change.stamp])
+            try transaction.put(change, heads: [change.stamp], rivals: [])
             try transaction.noteOwnLineage(lineage)
             return (old, change)
         }
@@ -96,7 +96,7 @@ import Testing
             (attributes.lineage, attributes.stamp) = (copy, stamp)
             (content.lineage, content.stamp, content.replaces) = (copy, stamp, [])
             try transaction.put(attributes)
-            try transaction.put(content, heads: [stamp])
+            try transaction.put(content, heads: [stamp], rivals: [])
             try transaction.put(
                 EntryRegister(
                     placement: EntryChange(

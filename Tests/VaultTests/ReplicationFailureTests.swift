@@ -97,7 +97,9 @@ import Testing
         #expect(throws: Errno.resourceBusy) {
             try run(pair.second) { (transaction) throws(Errno) in
                 try pair.second.write(node, offset: 0, Array("more".utf8).raw)
-                for case .content(let content) in theirs { try transaction.put(content, heads: [content.stamp]) }
+                for case .content(let content) in theirs {
+                    try transaction.put(content, heads: [content.stamp], rivals: [])
+                }
             }
         }
         #expect(try pair.second.text("a") == "more")
@@ -164,7 +166,8 @@ import Testing
         ]
         for content in bad {
             #expect(throws: Errno.invalidArgument) {
-                try run(vault) { (transaction) throws(Errno) in try transaction.put(content, heads: [stamp]) }
+                try run(vault) { (transaction) throws(Errno) in try transaction.put(content, heads: [stamp], rivals: [])
+                }
             }
         }
         try pair.check()

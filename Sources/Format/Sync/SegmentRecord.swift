@@ -90,6 +90,8 @@ public struct Notice: Equatable, Sendable {
         case rotation = 5
         /// What people call the device that says so; UTF-8.
         case name = 6
+        /// Account keys of one epoch become one of the next.
+        case merge = 7
     }
 
     public var kind: Kind

@@ -8,26 +8,26 @@ public enum SyncRecord: Equatable, Sendable {
     case waiting(chunk: Int64)
     /// A chunk that the contents of several files name: how many files beyond the first.
     case shared(chunk: Int64, count: UInt32)
+    /// What competes with the present content of a lineage: ``LineageRegister/rivals``.
+    case rivals(lineage: Identifier, stamps: [Stamp])
+    /// Something that is to go into the next own segment; notices go in the order of their numbers.
+    case notice(number: UInt64, kind: UInt8, bytes: [UInt8])
+    /// How this device synchronises: laid out by whoever sets it.
+    case settings([UInt8])
+    /// Chunks that a segment in the outbox names: they stay until it is at the remote, whatever becomes of the file.
+    case pinned(sequence: UInt64, chunks: [Int64])
+    /// The account keys of later epochs, sealed before they came here.
+    case keys([UInt8])
 
-    private enum Kind: UInt8 { case state = 1, register, waiting, shared }
+    private enum Kind: UInt8 { case state = 1, register, waiting, shared, rivals, notice, settings, pinned, keys }
 
     /// Appends the record without its padding.
     public func encode(into sink: inout some ByteSink & ~Copyable) {
         switch self {
         case .state(let bytes):
-            sink.append(Kind.state.rawValue)
-            sink.append(UInt32(truncatingIfNeeded: bytes.count))
-            sink.append(bytes: bytes)
+            SyncRecord.encode(.state, bytes, into: &sink)
         case .register(let register):
-            sink.append(Kind.register.rawValue)
-            register.placement.encode(into: &sink)
-            sink.append(UInt8(register.isShown ? 1 : 0))
-            let removals = register.removals.prefix(Limits.stamps)
-            sink.append(UInt8(truncatingIfNeeded: removals.count))
-            for removal in removals {
-                sink.append(removal.stamp)
-                Change.encode(removal.saw, into: &sink)
-            }
+            SyncRecord.encode(register, into: &sink)
         case .waiting(let chunk):
             sink.append(Kind.waiting.rawValue)
             sink.append(chunk)
@@ -35,6 +35,43 @@ public enum SyncRecord: Equatable, Sendable {
             sink.append(Kind.shared.rawValue)
             sink.append(chunk)
             sink.append(count)
+        case .rivals(let lineage, let stamps):
+            sink.append(Kind.rivals.rawValue)
+            sink.append(lineage)
+            Change.encode(stamps, into: &sink)
+        case .notice(let number, let kind, let bytes):
+            sink.append(Kind.notice.rawValue)
+            sink.append(number)
+            sink.append(kind)
+            sink.append(UInt32(truncatingIfNeeded: bytes.count))
+            sink.append(bytes: bytes)
+        case .settings(let bytes):
+            SyncRecord.encode(.settings, bytes, into: &sink)
+        case .pinned(let sequence, let chunks):
+            sink.append(Kind.pinned.rawValue)
+            sink.append(sequence)
+            sink.append(UInt32(truncatingIfNeeded: chunks.count))
+            for chunk in chunks { sink.append(chunk) }
+        case .keys(let bytes):
+            SyncRecord.encode(.keys, bytes, into: &sink)
+        }
+    }
+
+    private static func encode(_ kind: Kind, _ bytes: [UInt8], into sink: inout some ByteSink & ~Copyable) {
+        sink.append(kind.rawValue)
+        sink.append(UInt32(truncatingIfNeeded: bytes.count))
+        sink.append(bytes: bytes)
+    }
+
+    private static func encode(_ register: EntryRegister, into sink: inout some ByteSink & ~Copyable) {
+        sink.append(Kind.register.rawValue)
+        register.placement.encode(into: &sink)
+        sink.append(UInt8(register.isShown ? 1 : 0))
+        let removals = register.removals.prefix(Limits.stamps)
+        sink.append(UInt8(truncatingIfNeeded: removals.count))
+        for removal in removals {
+            sink.append(removal.stamp)
+            Change.encode(removal.saw, into: &sink)
         }
     }
 
@@ -42,15 +79,35 @@ public enum SyncRecord: Equatable, Sendable {
         var cursor = Cursor()
         guard let kind = Kind(rawValue: try cursor.integer(bytes)) else { throw .invalid(field: "sync") }
         switch kind {
-        case .state:
-            let count = Int(try cursor.integer(bytes, as: UInt32.self))
-            guard count <= Limits.syncState else { throw .overLimit(field: "state") }
-            self = .state(try cursor.array(bytes, count: count))
+        case .state: self = .state(try SyncRecord.bytes(bytes, &cursor, most: Limits.syncState))
         case .register: self = .register(try SyncRecord.register(bytes, &cursor))
         case .waiting: self = .waiting(chunk: try cursor.integer(bytes))
         case .shared: self = .shared(chunk: try cursor.integer(bytes), count: try cursor.integer(bytes))
+        case .rivals:
+            self = .rivals(lineage: try cursor.identifier(bytes), stamps: try Change.stamps(bytes, &cursor))
+        case .notice:
+            self = .notice(
+                number: try cursor.integer(bytes), kind: try cursor.integer(bytes),
+                bytes: try SyncRecord.bytes(bytes, &cursor, most: Limits.notice))
+        case .settings: self = .settings(try SyncRecord.bytes(bytes, &cursor, most: Limits.syncSettings))
+        case .pinned:
+            let sequence: UInt64 = try cursor.integer(bytes)
+            let count = Int(try cursor.integer(bytes, as: UInt32.self))
+            guard count <= Limits.pinnedChunks else { throw .overLimit(field: "chunks") }
+            var chunks: [Int64] = []
+            for _ in 0..<count { chunks.append(try cursor.integer(bytes)) }
+            self = .pinned(sequence: sequence, chunks: chunks)
+        case .keys: self = .keys(try SyncRecord.bytes(bytes, &cursor, most: Limits.syncKeys))
         }
         try cursor.padding(bytes)
+    }
+
+    private static func bytes(
+        _ bytes: RawSpan, _ cursor: inout Cursor, most: Int
+    ) throws(FormatError) -> [UInt8] {
+        let count = Int(try cursor.integer(bytes, as: UInt32.self))
+        guard count <= most else { throw .overLimit(field: "bytes") }
+        return try cursor.array(bytes, count: count)
     }
 
     private static func register(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) -> EntryRegister {

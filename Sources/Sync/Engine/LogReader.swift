@@ -7,6 +7,8 @@ struct CheckedSegment: Sendable {
     let position: LogPosition
     let record: SegmentRecord
     let path: RemotePath
+    /// Of the account key that it is sealed with.
+    let epoch: UInt32
 }
 
 /// Checks what the remote gives for a segment. Nothing is believed that is not signed by a member of the vault.
@@ -20,30 +22,34 @@ struct LogReader: Sendable {
         case forked
         /// The device was shut out before it wrote this.
         case revoked
+        /// Sealed with an account key that is not known, or not yet.
+        case unknownKey
     }
 
     /// The highest Lamport clock that is believed: a clock that jumps to the end would leave none for others.
     static let lamportLimit: UInt64 = 1 << 56
 
-    /// - Parameter state: what is known of the devices; a first segment may bring its own enrolment.
+    /// - Parameters:
+    ///   - state: what is known of the devices; a first segment may bring its own enrolment.
+    ///   - vouched: how far the device's log counts whatever shuts it out.
     func check(
         _ bytes: [UInt8], device: Identifier, sequence: UInt64, hash: Identifier, after previous: LogPosition?,
-        _ state: SyncState, rules: ProtocolRules = ProtocolRules()
+        _ state: SyncState, vouched: UInt64, rules: ProtocolRules = ProtocolRules()
     ) throws(Refusal) -> CheckedSegment {
-        guard Identifier(hashing: bytes) == hash, let object = SignedObject(.segment, bytes),
-            object.header == SignedObject.Header(epoch: keys.epoch, device: device.pair, sequence: sequence),
-            let plain = object.open(key: keys.segment, vault: keys.vault.pair)
-        else { throw .damaged }
+        guard Identifier(hashing: bytes) == hash, let object = SignedObject(.segment, bytes) else { throw .damaged }
+        let header = SignedObject.Header(epoch: object.header.epoch, device: device.pair, sequence: sequence)
+        guard object.header == header else { throw .damaged }
+        guard let opened = object.open(with: state.ring) else { throw refusal(of: object, device, state) }
         let record: SegmentRecord
         do throws(FormatError) {
-            record = try plain.withBytes { (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes) }
+            record = try opened.plain.withBytes { (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes) }
         } catch {
             throw .damaged
         }
-        guard let signer = state.members[device]?.signingKey ?? enrolled(device, in: record, sequence),
+        guard let signer = state.members[device]?.signingKey ?? enrolled(device, in: record, sequence)?.signingKey,
             object.isSigned(by: signer) || !rules.checksSignature
         else { throw .damaged }
-        if let last = state.members[device]?.revokedAfter, sequence > last { throw .revoked }
+        if sequence > vouched, isShutOut(device, sequence, record, state) { throw .revoked }
         guard record.previous == previous?.hash ?? .none || !rules.checksChain else { throw .forked }
         let changes = record.changes.map(\.stamp.lamport).max() ?? 0
         let before = previous?.lamport ?? 0
@@ -51,7 +57,26 @@ struct LogReader: Sendable {
         guard keepsClock, max(record.lamport, changes) < LogReader.lamportLimit else { throw .damaged }
         let position = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)
         return CheckedSegment(
-            device: device, position: position, record: record, path: Layout.segment(device, sequence, hash))
+            device: device, position: position, record: record, path: Layout.segment(device, sequence, hash),
+            epoch: header.epoch)
+    }
+
+    /// What no key opens may be sealed with one that is still to come, unless it is of the first epoch, which has one key, or
+    /// the device did not sign it.
+    private func refusal(of object: SignedObject, _ device: Identifier, _ state: SyncState) -> Refusal {
+        guard object.header.epoch > 1 else { return .damaged }
+        guard let member = state.members[device] else { return .unknownKey }
+        return object.isSigned(by: member.signingKey) ? .unknownKey : .damaged
+    }
+
+    /// Whether a device was shut out before it wrote a segment; one that introduces itself must know of all rotations that
+    /// are known here: an old kit admits nobody.
+    private func isShutOut(
+        _ device: Identifier, _ sequence: UInt64, _ record: SegmentRecord, _ state: SyncState
+    ) -> Bool {
+        if let member = state.members[device] { return sequence > member.revokedAfter ?? .max }
+        guard let enrolment = enrolled(device, in: record, sequence) else { return false }
+        return enrolment.epoch < state.ring.current.epoch || state.ring.hasRotation(unknownTo: record)
     }
 
     /// Whether a known device has signed these bytes as its segment of this number.
@@ -65,16 +90,20 @@ struct LogReader: Sendable {
         return object.isSigned(by: member.signingKey)
     }
 
-    /// The key of a device that its own first segment introduces, vouched for by the admin key.
-    private func enrolled(_ device: Identifier, in record: SegmentRecord, _ sequence: UInt64) -> [UInt8]? {
+    /// What a device's own first segment introduces it with, signed by the admin key.
+    private func enrolled(_ device: Identifier, in record: SegmentRecord, _ sequence: UInt64) -> Enrolment? {
         guard sequence == 1, let admin = Genesis.adminKey(keys.genesis) else { return nil }
         for notice in record.notices where notice.kind == .enrolment {
             if let enrolment = Enrolment(notice.bytes, vault: keys.vault.pair, admin: admin),
                 enrolment.device == device.bytes
             {
-                return Array(enrolment.deviceKeys.prefix(32))
+                return enrolment
             }
         }
         return nil
     }
+}
+
+extension Enrolment {
+    fileprivate var signingKey: [UInt8] { Array(deviceKeys.prefix(32)) }
 }

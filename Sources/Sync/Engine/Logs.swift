@@ -15,16 +15,33 @@ struct Logs: Sendable {
 
     func last(of device: Identifier) -> UInt64 { segments[device]?.keys.max() ?? 0 }
 
+    /// The paths of a device's segments up to a number, the newest one left out.
+    func paths(_ device: Identifier, upTo last: UInt64) -> [RemotePath] {
+        let newest = self.last(of: device)
+        return (segments[device] ?? [:]).filter { $0.key <= last && $0.key < newest }.sorted { $0.key < $1.key }
+            .flatMap { sequence, hashes in hashes.map { Layout.segment(device, sequence, $0) } }
+    }
+
+    /// How many segments there are behind a position.
+    func remaining(_ device: Identifier, _ position: LogPosition?) -> UInt64 {
+        last(of: device) - min(last(of: device), position?.sequence ?? 0)
+    }
+
     func hashes(_ device: Identifier, _ sequence: UInt64) -> [Identifier] { segments[device]?[sequence] ?? [] }
 }
 
 extension SyncEngine {
-    func listLogs() async throws(SyncError) -> Logs {
+    /// - Parameter devices: whose; nil for all.
+    func listLogs(_ devices: [Identifier]? = nil) async throws(SyncError) -> Logs {
         var logs = Logs()
-        for item in try await list(Layout.logs).sorted(by: { $0.name < $1.name }) where item.isFolder {
-            guard let device = Identifier(hexadecimal: Substring(item.name)), device != .none else { continue }
-            logs.add(device, try await list(Layout.log(device)))
+        var found = devices ?? []
+        if devices == nil {
+            for item in try await list(Layout.logs).sorted(by: { $0.name < $1.name }) where item.isFolder {
+                guard let device = Identifier(hexadecimal: Substring(item.name)), device != .none else { continue }
+                found.append(device)
+            }
         }
+        for device in found { logs.add(device, try await list(Layout.log(device))) }
         return logs
     }
 
@@ -39,19 +56,13 @@ extension SyncEngine {
                 if try await isValid(own, sequence, hash) { throw .cloned }
             }
         }
-        if state.published > 0, environment.rules.checksRollback, logs.last(of: own) < state.published {
-            throw .rolledBack(
-                Alarm(device: own, sequence: logs.last(of: own) + 1, object: Layout.log(own).description))
-        }
+        if let published = state.published { try await checkLength(own, published, logs) }
     }
 
     /// What was read of a device's log before is there still, or what came after it.
     func checkKnown(_ device: Identifier, _ logs: Logs) async throws(SyncError) {
         guard let known = state.seen[device], known.sequence > 0 else { return }
-        if environment.rules.checksRollback, logs.last(of: device) < known.sequence {
-            throw .rolledBack(
-                Alarm(device: device, sequence: logs.last(of: device) + 1, object: Layout.log(device).description))
-        }
+        try await checkLength(device, known, logs)
         guard environment.rules.checksChain else { return }
         for hash in logs.hashes(device, known.sequence) where hash != known.hash {
             guard try await isValid(device, known.sequence, hash) else { continue }
@@ -60,6 +71,16 @@ extension SyncEngine {
                     device: device, sequence: known.sequence,
                     object: Layout.segment(device, known.sequence, hash).description))
         }
+    }
+
+    /// A log that has become shorter is a rollback, unless a snapshot has what is gone.
+    private func checkLength(_ device: Identifier, _ known: LogPosition, _ logs: Logs) async throws(SyncError) {
+        guard environment.rules.checksRollback, !acceptsLoss, logs.last(of: device) < known.sequence else { return }
+        for snapshot in try await manifests() where snapshot.manifest.seen[device]?.sequence ?? 0 >= known.sequence {
+            return
+        }
+        throw .rolledBack(
+            Alarm(device: device, sequence: logs.last(of: device) + 1, object: Layout.log(device).description))
     }
 
     /// Whether a device has really written a segment: anybody can put a file of such a name there.

@@ -6,35 +6,77 @@ extension SyncEngine {
     /// How many segments of a device are read at once.
     private static var batch: Int { 8 }
 
-    func pull() async throws(SyncError) {
-        let logs = try await listLogs()
-        try await checkOwn(logs)
-        let devices = Set(logs.segments.keys).union(state.seen.positions.keys).subtracting([own]).sorted()
+    /// - Parameter only: the logs to read, in a short look; nil for all, and then the own log is looked at, too.
+    func pull(only: [Identifier]?) async throws(SyncError) {
+        let logs = try await listLogs(only)
+        if only == nil { try await checkOwn(logs) }
+        let devices = (only ?? Set(logs.segments.keys).union(state.seen.positions.keys).sorted()).filter { $0 != own }
         for device in devices { try await checkKnown(device, logs) }
+        var reading = Reading()
+        standing = Standing()
+        try await readLogs(devices, logs, &reading)
+        while only == nil {
+            guard try await catchUp(devices, logs, &reading) else { break }
+            try await readLogs(devices, logs, &reading)
+        }
+        let waiting = reading.queues.values.flatMap { $0 }
+        report.waiting += waiting.count + standing.counts.waiting
+        report.refused += standing.counts.refused
+        waitingFor = [:]
+        for segment in waiting {
+            for (device, position) in segment.record.seen.positions {
+                waitingFor[device] = max(waitingFor[device] ?? 0, position.sequence)
+            }
+        }
+        if state.members[own]?.revokedAfter != nil { throw .revoked }
+    }
+
+    /// Segments that were read and checked and wait for others; and the logs that have no more.
+    struct Reading {
         var queues: [Identifier: [CheckedSegment]] = [:]
         var stopped = Set<Identifier>()
+    }
+
+    private func readLogs(_ devices: [Identifier], _ logs: Logs, _ reading: inout Reading) async throws(SyncError) {
         var hasMoved = true
         while hasMoved {
             hasMoved = false
             for device in devices {
-                while !stopped.contains(device), queues[device, default: []].allSatisfy(\.record.isContinued) {
-                    let (segments, isEnd) = try await fetch(device, behind: queues[device, default: []], logs)
-                    queues[device, default: []] += segments
-                    if isEnd { stopped.insert(device) }
+                while !reading.stopped.contains(device),
+                    reading.queues[device, default: []].allSatisfy(\.record.isContinued)
+                {
+                    let queue = reading.queues[device, default: []]
+                    let (segments, isEnd) = try await fetch(device, behind: queue, logs)
+                    reading.queues[device, default: []] += segments
+                    standing.vouch(by: segments)
+                    if isEnd { reading.stopped.insert(device) }
                 }
-                while let group = nextGroup(queues[device, default: []]), try isReady(group) {
-                    guard try await apply(group) else {
-                        stopped.insert(device)
-                        queues[device] = []
+                while let group = nextGroup(reading.queues[device, default: []]), try isReady(group) {
+                    try checkCancellation()
+                    guard isInStanding(group), try await apply(group) else {
+                        reading.stopped.insert(device)
+                        reading.queues[device] = []
                         break
                     }
-                    queues[device]?.removeFirst(group.count)
+                    reading.queues[device]?.removeFirst(group.count)
                     hasMoved = true
+                    noteProgress(devices, logs)
                 }
             }
+            let released = standing.release(keys: state.ring.links.count)
+            if !released.isEmpty {
+                reading.stopped.subtract(released)
+                hasMoved = true
+            }
         }
-        report.waiting += queues.values.reduce(0) { $0 + $1.count }
-        if state.members[own]?.revokedAfter != nil { throw .revoked }
+    }
+
+    private func noteProgress(_ devices: [Identifier], _ logs: Logs) {
+        let rest = devices.reduce(0) { $0 + Int(clamping: min(logs.remaining($1, state.seen[$1]), 1 << 32)) }
+        environment.progress(
+            SyncProgress(
+                phase: .pulling, done: report.pulledSegments, total: report.pulledSegments + rest,
+                bytes: state.volume.tail))
     }
 
     /// The segments up to the first that nothing belongs to any more; nil where that is not there yet.
@@ -49,7 +91,7 @@ extension SyncEngine {
         var position = queue.last?.position ?? state.seen[device]
         // A device that introduces itself in a segment that is still to be applied.
         var known = state
-        for segment in queue { admit(segment.record.notices, to: &known) }
+        for segment in queue { admit(segment.record, to: &known) }
         let first = (position?.sequence ?? 0) + 1
         var wanted: [(sequence: UInt64, hash: Identifier)] = []
         var sequence = first
@@ -72,7 +114,7 @@ extension SyncEngine {
             }
             guard let segment = valid.first else { return (segments, true) }
             segments.append(segment)
-            admit(segment.record.notices, to: &known)
+            admit(segment.record, to: &known)
             position = segment.position
         }
         return (segments, false)
@@ -85,12 +127,13 @@ extension SyncEngine {
         do throws(LogReader.Refusal) {
             return try reader.check(
                 bytes, device: device, sequence: name.sequence, hash: name.hash, after: position, known,
-                rules: environment.rules)
+                vouched: standing.vouched(device), rules: environment.rules)
         } catch {
             let path = Layout.segment(device, name.sequence, name.hash).description
             switch error {
             case .damaged: report.damaged.append(path)
-            case .revoked: report.refused += 1
+            case .revoked: standing.hold(device, shutOutAt: name.sequence)
+            case .unknownKey: standing.hold(device, keys: state.ring.links.count)
             case .forked: throw .forked(Alarm(device: device, sequence: name.sequence, object: path))
             }
             return nil
@@ -104,121 +147,18 @@ extension SyncEngine {
 
     /// Whether everything that the writer had seen is here; and that it has seen the same.
     private func isReady(_ segment: CheckedSegment) throws(SyncError) -> Bool {
-        for (device, theirs) in segment.record.seen.positions {
-            let ours = state.seen[device]
-            if device == own, environment.rules.checksOwnLog, theirs.sequence > ours?.sequence ?? 0 { throw .cloned }
-            if environment.rules.comparesSeen, let ours, ours.sequence == theirs.sequence, ours.hash != theirs.hash {
-                throw .forked(Alarm(device: device, sequence: theirs.sequence, object: segment.path.description))
-            }
-        }
+        try compare(segment.record.seen, segment.path)
         return !environment.rules.waitsForCauses || state.seen.covers(segment.record.seen)
     }
 
-    /// Applies segments that belong together; false where something of them is not at the remote yet.
-    private func apply(_ group: [CheckedSegment]) async throws(SyncError) -> Bool {
-        for segment in group {
-            guard try await fetchBlobs(of: segment.record.changes) else { return false }
-        }
-        let before = state
-        let rules = environment.rules
-        let (after, conflicts) = try replica.transaction { (replica) throws(SyncError) in
-            var next = before
-            if rules.buildsBeforeApplying { try build(replica, &next) }
-            var conflicts: [Conflict] = []
-            for segment in group { conflicts += try apply(segment, replica, before.seen, &next) }
-            try replica.saveState(next.encoded)
-            return (next, conflicts)
-        }
-        state = after
-        report.pulledSegments += group.count
-        report.pulledChanges += group.reduce(0) { $0 + $1.record.changes.count }
-        report.conflicts += conflicts
-        return true
-    }
-
-    private nonisolated func apply(
-        _ segment: CheckedSegment, _ replica: R.Transaction, _ applied: VersionVector, _ state: inout SyncState
-    ) throws(SyncError) -> [Conflict] {
-        take(segment, into: &state)
-        let names = state.members.compactMapValues { $0.name.isEmpty ? nil : $0.name }
-        let naming = ConflictNaming(devices: names, date: environment.date())
-        var merge = Merge(
-            replica, author: segment.device, seen: segment.record.seen, applied: applied, top: keys.vault,
-            naming: naming)
-        try merge.apply(segment.record.changes)
-        replica.lamport = max(replica.lamport, segment.position.lamport)
-        state.seen[segment.device] = segment.position
-        return merge.conflicts
-    }
-
-    /// What a segment says about the vault's devices, and about what its writer knows.
-    private nonisolated func take(_ segment: CheckedSegment, into state: inout SyncState) {
-        let admin = Genesis.adminKey(keys.genesis) ?? []
-        admit(segment.record.notices, to: &state)
-        for notice in segment.record.notices {
-            switch notice.kind {
-            case .revocation:
-                guard let revocation = Revocation(notice.bytes, vault: keys.vault.pair, admin: admin),
-                    let device = Identifier(bytes: revocation.device)
-                else { continue }
-                let last = state.members[device]?.revokedAfter ?? .max
-                state.members[device]?.revokedAfter = min(last, revocation.last)
-            case .name: state.members[segment.device]?.name = Array(notice.bytes.prefix(255))
-            case .kit: if let kit = Identifier(bytes: notice.bytes) { state.kits.append(kit) }
-            case .enrolment, .adminWrap, .rotation: break
+    /// Whether somebody has seen the same history as this device, as far as both have gone.
+    func compare(_ seen: VersionVector, _ path: RemotePath) throws(SyncError) {
+        for (device, theirs) in seen.positions {
+            let ours = state.seen[device]
+            if device == own, environment.rules.checksOwnLog, theirs.sequence > ours?.sequence ?? 0 { throw .cloned }
+            if environment.rules.comparesSeen, let ours, ours.sequence == theirs.sequence, ours.hash != theirs.hash {
+                throw .forked(Alarm(device: device, sequence: theirs.sequence, object: path.description))
             }
         }
-        var known = segment.record.seen
-        known[segment.device] = segment.position
-        state.seenBy[segment.device] = known
-        state.acknowledged[segment.device] = segment.record.acknowledged
-    }
-
-    /// Admits the devices that the admin key vouches for.
-    private nonisolated func admit(_ notices: [Notice], to state: inout SyncState) {
-        guard let admin = Genesis.adminKey(keys.genesis) else { return }
-        for notice in notices where notice.kind == .enrolment {
-            guard let enrolment = Enrolment(notice.bytes, vault: keys.vault.pair, admin: admin),
-                let device = Identifier(bytes: enrolment.device), state.members[device] == nil,
-                state.members.count < Limits.devices
-            else { continue }
-            state.members[device] = SyncState.Member(keys: enrolment.deviceKeys)
-        }
-    }
-
-    /// Fetches the blobs of contents that are not in the replica.
-    private func fetchBlobs(of changes: [Change]) async throws(SyncError) -> Bool {
-        var missing: [ChunkReference] = []
-        for case .content(let content) in changes {
-            for chunk in content.chunks where chunk.embedded.isEmpty { missing.append(chunk) }
-        }
-        guard !missing.isEmpty else { return true }
-        let wanted = missing
-        missing = try replica.transaction { (replica) throws(SyncError) in
-            var missing: [ChunkReference] = []
-            for chunk in wanted where try !replica.hasBlob(chunk.slot) { missing.append(chunk) }
-            return missing
-        }
-        while !missing.isEmpty {
-            let part = Array(missing.prefix(16))
-            missing.removeFirst(part.count)
-            let paths = part.map { Layout.blob(keys.blobName($0.slot), $0.hash) }
-            let found = try await read(paths, limit: Limits.blob)
-            var blobs: [(Int64, [UInt8])] = []
-            for (index, chunk) in part.enumerated() {
-                guard index < found.count, case .bytes(let bytes) = found[index],
-                    Identifier(hashing: bytes) == chunk.hash
-                else {
-                    report.damaged.append(paths[index].description)
-                    return false
-                }
-                blobs.append((chunk.slot, bytes))
-            }
-            let arrived = blobs
-            try replica.transaction { (replica) throws(SyncError) in
-                for (slot, bytes) in arrived { try replica.addBlob(slot, bytes) }
-            }
-        }
-        return true
     }
 }

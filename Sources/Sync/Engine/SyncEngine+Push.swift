@@ -3,46 +3,57 @@ internal import Sealing
 
 /// Writing the own log.
 extension SyncEngine {
-    func push() async throws(SyncError) {
+    /// Puts what is new into segments and sends what waits.
+    func publish() async throws(SyncError) {
         let before = state
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
-            if try build(replica, &next) { try replica.saveState(next.encoded) }
+            let hasMerged = try mergeKeys(replica, &next)
+            if try build(replica, &next) || hasMerged { try save(next, after: before, in: replica) }
             return next
         }
+        try await publishCanary()
+        try await sendOutbox()
+        try await retireCanaries()
+    }
+
+    /// Sends the segments that wait, as many times as it takes and always the same bytes; then the hint.
+    func sendOutbox() async throws(SyncError) {
         let outbox = try replica.transaction { (replica) throws(SyncError) in try replica.outbox() }
         var rest = outbox.sorted { $0.sequence < $1.sequence }[...]
+        var sent: UInt64 = 0
         while !rest.isEmpty {
+            try checkCancellation()
             let part = rest.prefix(8)
             rest = rest.dropFirst(part.count)
             var objects: [RemoteObject] = []
+            var last: LogPosition?
             for (sequence, bytes) in part {
-                try await pushBlobs(of: bytes)
-                objects.append(
-                    RemoteObject(path: Layout.segment(own, sequence, Identifier(hashing: bytes)), bytes: bytes))
+                let hash = Identifier(hashing: bytes)
+                if let (record, epochKeys) = open(bytes, state.ring) {
+                    // With the segment's own key, so that a retry after a rotation is the same bytes.
+                    try await pushBlobs(chunks(of: record.changes), epochKeys)
+                    last = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)
+                }
+                objects.append(RemoteObject(path: Layout.segment(own, sequence, hash), bytes: bytes))
+                sent += UInt64(bytes.count)
             }
+            if !environment.rules.keepsOutbox { try notePublished(part.map(\.sequence), last) }
             try await create(objects)
-            try notePublished(part.map(\.sequence))
+            try notePublished(part.map(\.sequence), last)
             report.pushedSegments += part.count
+            environment.progress(
+                SyncProgress(phase: .pushing, done: outbox.count - rest.count, total: outbox.count, bytes: sent))
         }
-        if !outbox.isEmpty, let position = state.seen[own] {
-            let text = "\(position.sequence).\(position.hash.hexadecimal)\n"
-            do throws(RemoteError) {
-                try await remote.replace(RemoteObject(path: Layout.head(own), bytes: Array(text.utf8)))
-            } catch {
-                throw .remote(error)
-            }
-        }
+        if !outbox.isEmpty { try await writeHint() }
     }
 
-    private func notePublished(_ sequences: [UInt64]) throws(SyncError) {
+    private func notePublished(_ sequences: [UInt64], _ last: LogPosition?) throws(SyncError) {
         let before = state
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
-            for sequence in sequences {
-                try replica.removeFromOutbox(sequence)
-                next.published = max(next.published, sequence)
-            }
+            for sequence in sequences { try replica.removeFromOutbox(sequence) }
+            if let last, last.sequence > next.published?.sequence ?? 0 { next.published = last }
             try replica.saveState(next.encoded)
             return next
         }
@@ -53,30 +64,60 @@ extension SyncEngine {
     /// From here on a segment is bytes: what is tried again is the same.
     @discardableResult
     nonisolated func build(_ replica: R.Transaction, _ state: inout SyncState) throws(SyncError) -> Bool {
+        // A device that is about to join reads only.
+        guard state.members[own] != nil else { return false }
         var hasBuilt = false
+        let isFirst = state.seen[own] == nil
+        state.pending += try replica.takeNotices()
         var changes = try replica.ownChanges(atMost: environment.segmentBytes)
-        while !changes.isEmpty || !state.pending.isEmpty {
+        while !changes.isEmpty || !state.pending.isEmpty || owesAcknowledgement(state) {
+            // Under the key of one rotation, who was shut out by another one could read it.
+            try mergeKeys(replica, &state)
             try replica.endSegment()
             let next = try replica.ownChanges(atMost: environment.segmentBytes)
-            let previous = state.seen[own]
-            var seen = state.seen
-            seen[own] = nil
-            let record = SegmentRecord(
-                previous: previous?.hash ?? .none, lamport: next.isEmpty ? replica.lamport : previous?.lamport ?? 0,
-                isContinued: !next.isEmpty, seen: seen,
-                acknowledged: state.acknowledged[own] ?? [], notices: state.pending, changes: changes)
-            let sequence = (previous?.sequence ?? 0) + 1
-            let bytes = seal(record, sequence)
-            try replica.addToOutbox(sequence, bytes)
-            state.seen[own] = LogPosition(
-                sequence: sequence, hash: Identifier(hashing: bytes), lamport: record.lamport)
-            for notice in state.pending where notice.kind == .name { state.members[own]?.name = notice.bytes }
+            let record = makeRecord(changes, isContinued: !next.isEmpty, replica, state)
+            try append(record, replica, &state)
+            note(record.notices, of: own, in: &state)
             state.pending = []
+            state.acknowledged[own] = record.acknowledged
+            try count(record, replica, in: &state)
             hasBuilt = true
             try sweep(replica, after: changes, state)
             changes = next
         }
+        // What a device begins with is all of use.
+        if hasBuilt, isFirst { state.volume.noteLive(state.volume.tail) }
         return hasBuilt
+    }
+
+    /// Seals a record as the next own segment; its number.
+    @discardableResult
+    nonisolated func append(
+        _ record: SegmentRecord, _ replica: R.Transaction, _ state: inout SyncState
+    ) throws(SyncError) -> UInt64 {
+        let sequence = (state.seen[own]?.sequence ?? 0) + 1
+        let bytes = seal(record, sequence, state.ring.current)
+        try replica.addToOutbox(sequence, bytes)
+        state.seen[own] = LogPosition(sequence: sequence, hash: Identifier(hashing: bytes), lamport: record.lamport)
+        return sequence
+    }
+
+    private nonisolated func makeRecord(
+        _ changes: [Change], isContinued: Bool, _ replica: R.Transaction, _ state: SyncState
+    ) -> SegmentRecord {
+        let previous = state.seen[own]
+        var seen = state.seen
+        seen[own] = nil
+        return SegmentRecord(
+            previous: previous?.hash ?? .none, lamport: isContinued ? previous?.lamport ?? 0 : replica.lamport,
+            isContinued: isContinued, seen: seen, acknowledged: state.snapshots.map(\.name), notices: state.pending,
+            changes: changes)
+    }
+
+    /// A snapshot was checked, and the others wait to hear of it. They do not answer that.
+    private nonisolated func owesAcknowledgement(_ state: SyncState) -> Bool {
+        let said = state.acknowledged[own] ?? []
+        return state.snapshots.contains { !said.contains($0.name) }
     }
 
     /// A directory that was removed elsewhere goes with the last entry that was removed here, and copies go with what they
@@ -84,46 +125,30 @@ extension SyncEngine {
     private nonisolated func sweep(
         _ replica: R.Transaction, after changes: [Change], _ state: SyncState
     ) throws(SyncError) {
-        let names = state.members.compactMapValues { $0.name.isEmpty ? nil : $0.name }
-        let naming = ConflictNaming(devices: names, date: environment.date())
         let none = VersionVector()
-        var merge = Merge(replica, author: own, seen: none, applied: none, top: keys.vault, naming: naming)
+        var merge = Merge(replica, author: own, seen: none, applied: none, top: keys.vault, naming: naming(state))
         for case .entry(let entry) in changes { merge.touched.insert(entry.lineage) }
         try merge.sweepAll()
         try merge.moveCopies()
     }
 
-    private nonisolated func seal(_ record: SegmentRecord, _ sequence: UInt64) -> [UInt8] {
+    private nonisolated func seal(_ record: SegmentRecord, _ sequence: UInt64, _ link: KeyRing.Link) -> [UInt8] {
         var plain = PlainBuffer(capacity: 4096)
         record.encode(into: &plain)
         plain.resize(to: Padding.padme(plain.count, floor: Limits.segmentFloor))
-        let header = SignedObject.Header(epoch: keys.epoch, device: own.pair, sequence: sequence)
+        let header = SignedObject.Header(epoch: link.epoch, device: own.pair, sequence: sequence)
         return plain.withBytes { plain in
             SignedObject.make(
-                .segment, header, plain, key: keys.segment, vault: keys.vault.pair, signer: keys.signer)
+                .segment, header, plain, key: link.keys.segment, vault: keys.vault.pair, signer: keys.signer)
         }
     }
 
-    /// Uploads the chunks that an own segment names and that are not in it.
-    private func pushBlobs(of segment: [UInt8]) async throws(SyncError) {
-        guard let object = SignedObject(.segment, segment),
-            let plain = object.open(key: keys.segment, vault: keys.vault.pair),
-            let record = try? plain.withBytes({ (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes) })
-        else { return }
-        var chunks: [ChunkReference] = []
-        for case .content(let content) in record.changes { chunks += content.chunks.filter { $0.embedded.isEmpty } }
-        while !chunks.isEmpty {
-            let part = Array(chunks.prefix(16))
-            chunks.removeFirst(part.count)
-            let blobs = try replica.transaction { (replica) throws(SyncError) in
-                var blobs: [(ChunkReference, [UInt8])] = []
-                for chunk in part { if let bytes = try replica.blob(of: chunk.slot) { blobs.append((chunk, bytes)) } }
-                return blobs
-            }
-            try await create(
-                blobs.map { RemoteObject(path: Layout.blob(keys.blobName($0.0.slot), $0.0.hash), bytes: $0.1) })
-        }
+    /// What an own segment says, or one that was checked before.
+    nonisolated func open(_ segment: [UInt8], _ ring: KeyRing) -> (record: SegmentRecord, keys: EpochKeys)? {
+        guard let opened = SignedObject(.segment, segment)?.open(with: ring),
+            let record = try? opened.plain.withBytes({ (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes)
+            })
+        else { return nil }
+        return (record, opened.keys)
     }
-
-    func compact() async throws(SyncError) {}
 }

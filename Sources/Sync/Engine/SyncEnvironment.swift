@@ -1,3 +1,5 @@
+public import Format
+
 /// What the engine takes from outside, so that a run can be repeated from a seed.
 public struct SyncEnvironment: Sendable {
     /// Today, as `2026-11-23`: for the names of conflict copies only. Order never rests on it.
@@ -6,13 +8,21 @@ public struct SyncEnvironment: Sendable {
     public var deviceName: [UInt8]
     /// About how many bytes of changes a segment holds.
     public var segmentBytes: Int
-    /// How many own segments there may be before a snapshot takes their place.
+    /// How many segments there are at the least before a snapshot may take their place.
     public var segmentsBeforeSnapshot: UInt64
+    /// After so many looks at the hints alone comes one at everything: hints may be wrong.
+    public var hintsBeforeLook = 30
+    /// The kit that this device joined with: a remote that does not know of it is older than the kit, and refused.
+    public var joinedWithKit: Identifier?
+    /// Told of a long run, from within it; it must not wait for anything.
+    public var progress: @Sendable (SyncProgress) -> Void = { _ in }
+    /// Given what proves an alarm: a name without a slash, and bytes as they were at the remote.
+    public var keepEvidence: @Sendable (String, [UInt8]) -> Void = { _, _ in }
     public var rules = ProtocolRules()
 
     public init(
         date: @escaping @Sendable () -> String, deviceName: [UInt8], segmentBytes: Int,
-        segmentsBeforeSnapshot: UInt64 = 64
+        segmentsBeforeSnapshot: UInt64 = 16
     ) {
         (self.date, self.deviceName) = (date, deviceName)
         (self.segmentBytes, self.segmentsBeforeSnapshot) = (segmentBytes, segmentsBeforeSnapshot)
@@ -40,23 +50,6 @@ public struct ProtocolRules: Sendable {
     public var checksSignature = true
     /// Own segments are removed only once every device can start from a snapshot that covers them.
     public var waitsForAcknowledgement = true
-
-    public init() {}
-}
-
-/// What a run moved.
-public struct SyncReport: Equatable, Sendable {
-    public var pushedSegments = 0
-    public var pulledSegments = 0
-    public var pushedChanges = 0
-    public var pulledChanges = 0
-    public var conflicts: [Conflict] = []
-    /// Segments that wait for others that are not there yet.
-    public var waiting = 0
-    /// Objects that are not what their names say: half arrived, or changed by somebody.
-    public var damaged: [String] = []
-    /// Segments of devices that had been shut out.
-    public var refused = 0
 
     public init() {}
 }

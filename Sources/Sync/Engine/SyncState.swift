@@ -1,14 +1,15 @@
 internal import Format
 internal import Sealing
-internal import Vault
 
 /// What synchronisation remembers: no secrets, and no more than it needs to tell what is new from what is wrong.
 struct SyncState: Equatable, Sendable {
+    /// The device that this is the state of: another one than the keys', where the database goes on under a new name.
+    var device: Identifier
     /// How far each device's log has been applied; for this device, how far its own has been built.
     var seen = VersionVector()
-    /// Own segments up to this one are at the remote.
-    var published: UInt64 = 0
-    /// Own segments up to this one have been removed there, because snapshots cover them.
+    /// The last own segment that is at the remote; nil before the first.
+    var published: LogPosition?
+    /// Own segments up to this one have been removed there, because a snapshot covers them.
     var removed: UInt64 = 0
     /// The devices that were admitted, this one included.
     var members: [Identifier: Member] = [:]
@@ -16,25 +17,54 @@ struct SyncState: Equatable, Sendable {
     var seenBy: [Identifier: VersionVector] = [:]
     /// The snapshots that each device has said it can start from.
     var acknowledged: [Identifier: [SnapshotName]] = [:]
+    /// The snapshots that this device knows to be whole: its own, and those of others that it has checked.
+    var snapshots: [KnownSnapshot] = []
     /// Kits that were issued: a remote that does not know the kit is older than it.
     var kits: [Identifier] = []
+    /// Notices that newcomers need for good.
+    var standing: [Notice] = []
     /// What is to go into the next own segment.
     var pending: [Notice] = []
+    /// The key whose canary was at the remote when it was looked at last.
+    var canary: KeyName?
+    /// The key that has replaced all others, whose canaries are gone.
+    var retired: KeyName?
+    /// The account keys; kept apart from the rest, because they are secret.
+    var ring: KeyRing
+    var volume = Volume()
+    /// For how many whole looks each log has been behind what others say of it.
+    var overdue: [Identifier: UInt8] = [:]
+    /// What was found wrong at the last look.
+    var alarm: SyncAlarm?
+
+    init(device: Identifier, ring: KeyRing) { (self.device, self.ring) = (device, ring) }
 
     struct Member: Equatable, Sendable {
         /// Ed25519, then X25519.
         var keys: [UInt8]
+        /// What admitted it; empty for the device that made the vault.
+        var enrolment: [UInt8] = []
         var name: [UInt8] = []
+        /// What shut it out; empty unless it was.
+        var revocation: [UInt8] = []
         /// The last segment that counts, where it was shut out.
         var revokedAfter: UInt64?
 
         var signingKey: [UInt8] { Array(keys.prefix(32)) }
     }
 
+    /// The admin key's wraps, the latest that was heard of first.
+    var adminWraps: [[UInt8]] {
+        standing.reversed().compactMap { $0.kind == .adminWrap && $0.bytes.count == Wrap.size ? $0.bytes : nil }
+    }
+
+    /// The devices whose word counts.
+    var active: [Identifier] { members.filter { $0.value.revokedAfter == nil }.map(\.key).sorted() }
+
     /// Everything up to here is known to every device that is not shut out.
     func stable(own: Identifier) -> VersionVector {
         var stable = seen
-        for (device, member) in members where member.revokedAfter == nil && device != own {
+        for device in active where device != own {
             let theirs = seenBy[device] ?? VersionVector()
             for (other, position) in stable.positions {
                 if other == device { continue }
@@ -43,74 +73,38 @@ struct SyncState: Equatable, Sendable {
         }
         return stable
     }
+
+    /// The snapshot that covers most of those from which every device could start.
+    func agreed(own: Identifier) -> KnownSnapshot? {
+        let active = active
+        return snapshots.filter { known in
+            active.allSatisfy { $0 == known.name.device || acknowledged[$0]?.contains(known.name) == true }
+        }.max { $0.order < $1.order }
+    }
+
+    /// Notes a snapshot as whole.
+    mutating func add(_ snapshot: KnownSnapshot) {
+        snapshots.removeAll { $0.name == snapshot.name }
+        snapshots.append(snapshot)
+        snapshots.sort { $0.order < $1.order }
+        if snapshots.count > SyncState.snapshotsMost { snapshots.removeFirst() }
+    }
+
+    /// The most notices of one kind in ``standing``.
+    static let standingMost = 8
+    /// The most snapshots that are remembered.
+    static let snapshotsMost = 4
+    /// The most devices that are active at a time: what each of them has seen has to fit.
+    static let devicesMost = 32
 }
 
-extension SyncState {
-    private static let version: UInt8 = 1
+/// A snapshot with what it covers.
+struct KnownSnapshot: Equatable, Sendable {
+    var name: SnapshotName
+    var seen: VersionVector
 
-    var encoded: [UInt8] {
-        var sink = PlainBuffer(capacity: 1024)
-        sink.append(SyncState.version)
-        seen.encode(into: &sink)
-        sink.append(published)
-        sink.append(removed)
-        sink.append(UInt16(truncatingIfNeeded: members.count))
-        for (device, member) in members.sorted(by: { $0.key < $1.key }) {
-            sink.append(device.low)
-            sink.append(device.high)
-            sink.append(bytes: member.keys)
-            sink.append(UInt8(truncatingIfNeeded: min(255, member.name.count)))
-            sink.append(bytes: Array(member.name.prefix(255)))
-            sink.append(member.revokedAfter ?? .max)
-            (seenBy[device] ?? VersionVector()).encode(into: &sink)
-            let names = acknowledged[device] ?? []
-            sink.append(UInt16(truncatingIfNeeded: names.count))
-            for name in names { for word in [name.device.low, name.device.high, name.sequence] { sink.append(word) } }
-        }
-        sink.append(UInt16(truncatingIfNeeded: kits.count))
-        for kit in kits { for word in [kit.low, kit.high] { sink.append(word) } }
-        sink.append(UInt16(truncatingIfNeeded: pending.count))
-        for notice in pending {
-            sink.append(notice.kind.rawValue)
-            sink.append(UInt32(truncatingIfNeeded: notice.bytes.count))
-            sink.append(bytes: notice.bytes)
-        }
-        return sink.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
-    }
-
-    init(decoding array: [UInt8]) throws(FormatError) {
-        self = try unsafe SyncState(array.span.bytes)
-    }
-
-    private init(_ bytes: RawSpan) throws(FormatError) {
-        var cursor = Cursor()
-        func identifier(_ cursor: inout Cursor) throws(FormatError) -> Identifier {
-            Identifier(low: try cursor.integer(bytes), high: try cursor.integer(bytes))
-        }
-        guard try cursor.integer(bytes, as: UInt8.self) == SyncState.version else {
-            throw .invalid(field: "sync state")
-        }
-        seen = try VersionVector(bytes, &cursor)
-        published = try cursor.integer(bytes)
-        removed = try cursor.integer(bytes)
-        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
-            let device = try identifier(&cursor)
-            var member = Member(keys: try cursor.array(bytes, count: 64))
-            member.name = try cursor.array(bytes, count: Int(try cursor.integer(bytes, as: UInt8.self)))
-            let revoked: UInt64 = try cursor.integer(bytes)
-            member.revokedAfter = revoked == .max ? nil : revoked
-            members[device] = member
-            seenBy[device] = try VersionVector(bytes, &cursor)
-            for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
-                let name = SnapshotName(device: try identifier(&cursor), sequence: try cursor.integer(bytes))
-                acknowledged[device, default: []].append(name)
-            }
-        }
-        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) { kits.append(try identifier(&cursor)) }
-        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
-            guard let kind = Notice.Kind(rawValue: try cursor.integer(bytes)) else { throw .invalid(field: "notice") }
-            let length = Int(try cursor.integer(bytes, as: UInt32.self))
-            pending.append(Notice(kind: kind, bytes: try cursor.array(bytes, count: length)))
-        }
+    /// Later snapshots have more behind them; the name decides between those that know nothing of each other.
+    var order: (UInt64, Identifier) {
+        (seen.positions.values.reduce(0) { $0 &+ $1.sequence }, name.device)
     }
 }

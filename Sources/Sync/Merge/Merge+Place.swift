@@ -12,6 +12,8 @@ extension Merge {
             register.placement.parent = parent
             try makeOwn(&register)
         }
+        let standing = try replica.entry(in: parent, named: register.placement.name)
+        if let standing, standing != register.placement.entry { try stepAside(standing) }
         if let other = try replica.entry(in: parent, named: register.placement.name), other != register.placement.entry
         {
             guard try settleName(&register, with: other) else { return }
@@ -21,7 +23,7 @@ extension Merge {
     }
 
     /// Makes the lineage of what came in this segment; false where nothing did.
-    private mutating func arrive(_ lineage: Identifier) throws(SyncError) -> Bool {
+    mutating func arrive(_ lineage: Identifier) throws(SyncError) -> Bool {
         if try replica.lineage(lineage) != nil { return true }
         guard let arrival = arrivals.removeValue(forKey: lineage), let attributes = arrival.attributes else {
             return false
@@ -87,7 +89,7 @@ extension Merge {
         return true
     }
 
-    private func freeName(_ register: EntryRegister) throws(SyncError) -> [UInt8] {
+    func freeName(_ register: EntryRegister) throws(SyncError) -> [UInt8] {
         try freeName(register.placement.name, in: register.placement.parent, by: register.placement.stamp.device)
     }
 

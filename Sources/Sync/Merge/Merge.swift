@@ -27,6 +27,9 @@ struct Merge<Replica: ReplicaTransaction> {
     var arrivals: [Identifier: Arrival] = [:]
     /// Lineages whose entries may have moved.
     var touched: Set<Identifier> = []
+    /// Where the segment at hand moves entries, and which it removes.
+    private(set) var moves: [Identifier: EntryChange] = [:]
+    private(set) var removals: [Identifier: RemovalChange] = [:]
     /// What was settled, for the user.
     var conflicts: [Conflict] = []
 
@@ -44,6 +47,13 @@ struct Merge<Replica: ReplicaTransaction> {
     }
 
     mutating func apply(_ changes: [Change]) throws(SyncError) {
+        for change in changes {
+            switch change {
+            case .entry(let move): moves[move.entry] = move
+            case .removal(let removal): removals[removal.entry] = removal
+            default: break
+            }
+        }
         for change in changes {
             replica.lamport = max(replica.lamport, change.stamp.lamport)
             switch change {
@@ -82,7 +92,7 @@ struct Merge<Replica: ReplicaTransaction> {
         stamp.device == author || stamp.device == Identifier.none || seen.covers(stamp)
     }
 
-    private mutating func apply(_ change: AttributesChange) throws(SyncError) {
+    mutating func apply(_ change: AttributesChange) throws(SyncError) {
         guard let known = try replica.lineage(change.lineage) else {
             arrivals[change.lineage, default: Arrival()].attributes = change
             return
@@ -124,6 +134,20 @@ struct Merge<Replica: ReplicaTransaction> {
         register.removals.removeAll()
         try place(register)
         if old.parent != change.parent { try sweep(old.parent) }
+    }
+
+    /// What stands at a name may be on its way, because the same segment moves or removes it: names that change places are
+    /// free one after the other, and `rm a; mv b a` is no conflict.
+    mutating func stepAside(_ entry: Identifier) throws(SyncError) {
+        guard var standing = try replica.entry(entry) else { return }
+        if let move = moves[entry], move.stamp > standing.placement.stamp,
+            (move.parent, move.name) != (standing.placement.parent, standing.placement.name)
+        {
+            standing.placement.name = try freeName(standing)
+            try show(standing)
+        } else if let removal = removals[entry] {
+            try apply(removal)
+        }
     }
 
     private mutating func apply(_ change: RemovalChange) throws(SyncError) {

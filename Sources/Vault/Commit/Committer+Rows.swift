@@ -77,6 +77,8 @@ extension Committer {
     /// A file names the chunk no more; it goes with the last.
     func deleteChunk(_ slot: Int64) throws(Errno) {
         if try unshareChunk(slot) { return }
+        // A segment names it that is not at the remote yet.
+        if sync.pinned[slot] != nil { return try noteWaiting(chunk: slot) }
         try noteDeletion(ofChunk: slot)
         try delete(.chunk, slot: slot, seal: try seal(of: .chunk, slot: slot))
     }

@@ -15,7 +15,7 @@ extension Committer {
         unsafe try put(.sync, slot: slot, seal, previous: previous, content: unsafe .none)
     }
 
-    private func deleteSync(_ slot: Int64) throws(Errno) {
+    func deleteSync(_ slot: Int64) throws(Errno) {
         try delete(.sync, slot: slot, seal: try seal(of: .sync, slot: slot))
     }
 
@@ -34,7 +34,7 @@ extension Committer {
         let slot = place?.slot ?? freshSlot()
         let previous = place == nil ? nil : try seal(of: .sync, slot: slot)
         try putSync(.register(register), slot: slot, previous: previous)
-        sync.setRegister(entry, SyncIndex.Place(slot: slot, lineage: register.placement.lineage))
+        sync.setRegister(entry, SyncIndex.Place(register, slot: slot))
     }
 
     /// The entry is one of the tree again, or every device knows that it is gone.
@@ -62,7 +62,44 @@ extension Committer {
         try keepRegister(EntryRegister(placement: placement, removals: kept.suffix(Limits.stamps), isShown: false))
     }
 
+    // MARK: Rivals
+
+    func setRivals(_ stamps: [Stamp], of lineage: Identifier) throws(Errno) {
+        let known = sync.rivals[lineage]
+        guard (known?.stamps ?? []) != stamps else { return }
+        guard !stamps.isEmpty else {
+            if let known { try deleteSync(known.slot) }
+            return sync.rivals[lineage] = nil
+        }
+        let slot = known?.slot ?? freshSlot()
+        let previous = known == nil ? nil : try seal(of: .sync, slot: slot)
+        try putSync(.rivals(lineage: lineage, stamps: stamps), slot: slot, previous: previous)
+        sync.rivals[lineage] = SyncIndex.Rivals(slot: slot, stamps: stamps)
+    }
+
     // MARK: Chunks
+
+    /// Keeps chunks, whatever becomes of their files, until ``unpin(_:)``.
+    func pin(_ chunks: [Int64], for sequence: UInt64) throws(Errno) {
+        var rest = chunks[...]
+        while !rest.isEmpty {
+            let part = Array(rest.prefix(Limits.pinnedChunks))
+            rest = rest.dropFirst(part.count)
+            let slot = freshSlot()
+            try putSync(.pinned(sequence: sequence, chunks: part), slot: slot, previous: nil)
+            sync.pin(part, for: sequence, row: slot)
+        }
+    }
+
+    /// The segment is at the remote: chunks that no file names any more go.
+    func unpin(_ sequence: UInt64) throws(Errno) {
+        for slot in sync.pins[sequence] ?? [] {
+            guard case .pinned(_, let chunks) = try loadSync(slot).0 else { throw .ioError }
+            try deleteSync(slot)
+            for chunk in sync.unpin(chunks) where try takeWaiting(chunk: chunk) { try deleteChunk(chunk) }
+        }
+        sync.removePins(of: sequence)
+    }
 
     /// Notes that one more file names a chunk.
     func shareChunk(_ chunk: Int64) throws(Errno) {

@@ -40,6 +40,8 @@ final class Committer {
     private let readingRows: RowStatements
     /// The rows of the running operation.
     private var staged = RowSet()
+    /// The running operation has written a row.
+    private var hasWritten = false
     /// While an operation writes into the store itself: its connection.
     private var direct: StoreWriter?
 
@@ -92,7 +94,7 @@ final class Committer {
     }
 
     /// As ``transaction(_:)``, into the store at once and past the journal: for much content, and for what the
-    /// journal does not carry.
+    /// journal does not carry. Where nothing has changed, nothing is written.
     func transactionNow<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if let refusal { throw refusal }
         willWait()
@@ -100,6 +102,7 @@ final class Committer {
         let before = root
         operations.removeAll(keepingCapacity: true)
         deletedCells.removeAll()
+        hasWritten = false
         do throws(Errno) {
             return try applier.writer.withLock { (writer) throws(Errno) in
                 direct = writer
@@ -107,10 +110,10 @@ final class Committer {
                 let result = try writer.transaction(translating: \.errno) { () throws(Errno) in
                     let result = try body()
                     try appendOperations()
-                    try writeRoot()
+                    if hasWritten || root.differs(from: before) { try writeRoot() }
                     return result
                 }
-                durability.noteCommit()
+                if hasWritten { durability.noteCommit() }
                 freedCells += deletedCells
                 sync.commit()
                 return result
@@ -181,6 +184,7 @@ final class Committer {
 
     private func write(_ change: RowChange) throws(Errno) {
         unsafe recent.forget(change.key)
+        hasWritten = true
         if let direct {
             do throws(DatabaseFailure) { try unsafe direct.rows.run(change) } catch { throw error.errno }
         } else {

@@ -5,6 +5,7 @@ public import Sealing
 struct Keys: Sendable {
     let vault: Identifier
     let epoch: UInt32
+    let accountKey: AccountKey
     /// Rows of entries, files, versions and operations, and contents that stand in them.
     let record: SealingKey
     /// Chunks of large contents.
@@ -17,7 +18,7 @@ struct Keys: Sendable {
 
     init(accountKey: AccountKey, vault: Identifier) {
         self.vault = vault
-        epoch = accountKey.epoch
+        (epoch, self.accountKey) = (accountKey.epoch, accountKey)
         record = accountKey.sealingKey(.record)
         chunk = accountKey.sealingKey(.blob)
         local = accountKey.sealingKey(.local)
@@ -29,6 +30,36 @@ struct Keys: Sendable {
     func rowData(_ type: SealedType, slot: Int64) -> AssociatedData {
         AssociatedData(
             type: type.rawValue, vault: vault.pair, epoch: epoch, record: (UInt64(bitPattern: slot), 0))
+    }
+
+    /// A device's secret keys as they stand in the header: seal bytes, then ciphertext.
+    func sealed(_ deviceKeys: borrowing DeviceKeys, of device: Identifier) -> [UInt8] {
+        deviceKeys.secret.withBytes { secret in
+            let piece = local.seal(secret, deviceData(device))
+            var bytes = PlainBuffer(capacity: 128)
+            SealBytes(piece.seal).encode(into: &bytes)
+            piece.cipher.withBytes { bytes.append($0) }
+            return bytes.withBytes { $0.array }
+        }
+    }
+
+    /// nil where they do not open.
+    func deviceKeys(_ sealed: [UInt8], of device: Identifier) -> DeviceKeys? {
+        guard let seal = Seal(stored: sealed), sealed.count == Seal.size + 64 else { return nil }
+        var secret = SecretBytes(count: 64)
+        let isOpen = unsafe sealed.withRawBytes { bytes in
+            secret.withMutableBytes { target in
+                unsafe target.withUnsafeMutableBytes { target in
+                    unsafe local.open(
+                        UnsafeRawBufferPointer(rebasing: bytes[Seal.size...]), seal, deviceData(device), into: target)
+                }
+            }
+        }
+        return isOpen ? DeviceKeys(secret: secret) : nil
+    }
+
+    private func deviceData(_ device: Identifier) -> AssociatedData {
+        AssociatedData(type: SealedType.device.rawValue, vault: vault.pair, epoch: epoch, record: device.pair)
     }
 
     /// What a content column is bound to: the file that had it and the save that wrote it.

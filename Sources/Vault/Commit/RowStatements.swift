@@ -143,6 +143,14 @@ struct RootState: Sendable {
         return record
     }
 
+    /// Whether the root row has to be written although no other row was.
+    func differs(from other: RootState) -> Bool {
+        (nextInode, lamport, device, header) != (other.nextInode, other.lamport, other.device, other.header)
+            || (segmented, heard, isReplicated) != (other.segmented, other.heard, other.isReplicated)
+            || (counter, rows, lastOperation) != (other.counter, other.rows, other.lastOperation) || sum != other.sum
+            || (isIncomplete, droppedOperations) != (other.isIncomplete, other.droppedOperations)
+    }
+
     mutating func add(_ key: MultisetKey, _ table: Table, _ slot: Int64, _ seal: Seal) {
         sum.add(key, table: table.rawValue, slot: slot, seal: seal)
         rows &+= 1

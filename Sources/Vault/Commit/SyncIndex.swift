@@ -7,6 +7,8 @@ struct SyncIndex {
     struct Place: Sendable {
         var slot: Int64
         var lineage: Identifier
+        /// It was removed, and is shown because something is in it.
+        var isShown: Bool
     }
 
     /// A chunk that several files name.
@@ -16,8 +18,18 @@ struct SyncIndex {
         var count: UInt32
     }
 
+    /// What competes with the content of a lineage.
+    struct Rivals: Sendable {
+        var slot: Int64
+        var stamps: [Stamp]
+    }
+
     /// The row of the engine's state.
     static let state: Int64 = 1
+    /// The row of the settings.
+    static let settings: Int64 = 2
+    /// The row of the account keys of later epochs.
+    static let keys: Int64 = 3
 
     /// By the entry.
     private(set) var registers = LoggedDictionary<Identifier, Place>()
@@ -27,6 +39,32 @@ struct SyncIndex {
     var waiting = LoggedDictionary<Int64, Int64>()
     /// By the chunk.
     var shared = LoggedDictionary<Int64, Shared>()
+    /// Entries of ``registers`` that are shown.
+    private(set) var shown = LoggedDictionary<Identifier, Bool>()
+    /// By the lineage.
+    var rivals = LoggedDictionary<Identifier, Rivals>()
+    /// Rows of notices by their number.
+    var notices = LoggedDictionary<UInt64, Int64>()
+    /// Rows of chunks that a segment in the outbox names, by the segment.
+    private(set) var pins = LoggedDictionary<UInt64, [Int64]>()
+    /// How many of these rows name a chunk.
+    private(set) var pinned = LoggedDictionary<Int64, Int>()
+
+    mutating func pin(_ chunks: [Int64], for sequence: UInt64, row: Int64) {
+        pins[sequence] = (pins[sequence] ?? []) + [row]
+        for chunk in chunks { pinned[chunk] = (pinned[chunk] ?? 0) + 1 }
+    }
+
+    /// - Returns: the chunks that no other segment names.
+    mutating func unpin(_ chunks: [Int64]) -> [Int64] {
+        chunks.filter { chunk in
+            let rest = (pinned[chunk] ?? 1) - 1
+            pinned[chunk] = rest > 0 ? rest : nil
+            return rest <= 0
+        }
+    }
+
+    mutating func removePins(of sequence: UInt64) { pins[sequence] = nil }
 
     mutating func setRegister(_ entry: Identifier, _ place: Place?) {
         if let old = registers[entry] {
@@ -34,17 +72,20 @@ struct SyncIndex {
             entries[old.lineage] = rest.isEmpty ? nil : rest
         }
         registers[entry] = place
+        shown[entry] = place?.isShown == true ? true : nil
         if let place { entries[place.lineage] = (entries[place.lineage] ?? []) + [entry] }
     }
 
     /// Notes a row that was read.
     mutating func add(_ record: SyncRecord, slot: Int64) {
         switch record {
-        case .state: break
-        case .register(let register):
-            setRegister(register.placement.entry, Place(slot: slot, lineage: register.placement.lineage))
+        case .state, .settings, .keys: break
+        case .register(let register): setRegister(register.placement.entry, Place(register, slot: slot))
         case .waiting(let chunk): waiting[chunk] = slot
         case .shared(let chunk, let count): shared[chunk] = Shared(slot: slot, count: count)
+        case .rivals(let lineage, let stamps): rivals[lineage] = Rivals(slot: slot, stamps: stamps)
+        case .notice(let number, _, _): notices[number] = slot
+        case .pinned(let sequence, let chunks): pin(chunks, for: sequence, row: slot)
         }
     }
 
@@ -54,6 +95,11 @@ struct SyncIndex {
         entries.commit()
         waiting.commit()
         shared.commit()
+        shown.commit()
+        rivals.commit()
+        notices.commit()
+        pins.commit()
+        pinned.commit()
     }
 
     /// What was done since the last ``commit()`` is undone.
@@ -62,6 +108,17 @@ struct SyncIndex {
         entries.rollBack()
         waiting.rollBack()
         shared.rollBack()
+        shown.rollBack()
+        rivals.rollBack()
+        notices.rollBack()
+        pins.rollBack()
+        pinned.rollBack()
+    }
+}
+
+extension SyncIndex.Place {
+    init(_ register: EntryRegister, slot: Int64) {
+        self.init(slot: slot, lineage: register.placement.lineage, isShown: register.isShown)
     }
 }
 

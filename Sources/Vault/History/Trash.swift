@@ -22,48 +22,69 @@ struct Trash {
     /// Oldest first.
     private var items: [Item] = []
     private var first = 0
+    /// How many items are not in ``items`` any more.
+    private var dropped = 0
+    /// By the entry's row, counted from the first item there ever was.
+    private var places: [Int64: Int] = [:]
+    /// Rows of entries, by what they are looked for.
     private var byName: [UInt64: Int64] = [:]
+    private var byEntry: [Identifier: Int64] = [:]
+    private var byLineage: [Identifier: Int64] = [:]
+    private var byFile: [Identifier: Int64] = [:]
     private(set) var count = 0
 
     mutating func add(_ item: Item) {
         items.append(item)
-        byName[item.nameHash] = item.entrySlot
+        index(item, at: items.count - 1)
         count += 1
+    }
+
+    private mutating func index(_ item: Item, at place: Int) {
+        places[item.entrySlot] = place + dropped
+        byName[item.nameHash] = item.entrySlot
+        byEntry[item.entry] = item.entrySlot
+        byLineage[item.lineage] = item.entrySlot
+        byFile[item.file] = item.entrySlot
+    }
+
+    private mutating func forget(_ item: Item) {
+        places[item.entrySlot] = nil
+        if byName[item.nameHash] == item.entrySlot { byName[item.nameHash] = nil }
+        if byEntry[item.entry] == item.entrySlot { byEntry[item.entry] = nil }
+        if byLineage[item.lineage] == item.entrySlot { byLineage[item.lineage] = nil }
+        if byFile[item.file] == item.entrySlot { byFile[item.file] = nil }
+        count -= 1
     }
 
     mutating func sort() {
         items.sort { $0.removed < $1.removed }
+        for (place, item) in items.enumerated() { index(item, at: place) }
     }
 
-    /// Takes out the last removed entry of that directory and name.
-    mutating func take(nameHash: UInt64) -> Item? {
-        guard let slot = byName.removeValue(forKey: nameHash),
-            let index = items.lastIndex(where: { $0.entrySlot == slot && !$0.isTaken })
-        else { return nil }
-        items[index].isTaken = true
-        count -= 1
-        return items[index]
+    private func place(of entrySlot: Int64?) -> Int? { entrySlot.flatMap { places[$0] }.map { $0 - dropped } }
+
+    private func item(_ entrySlot: Int64?) -> Item? { place(of: entrySlot).map { items[$0] } }
+
+    func item(entry: Identifier) -> Item? { item(byEntry[entry]) }
+    func item(lineage: Identifier) -> Item? { item(byLineage[lineage]) }
+    func item(file: Identifier) -> Item? { item(byFile[file]) }
+    /// The last removed entry of that directory and name.
+    func item(nameHash: UInt64) -> Item? { item(byName[nameHash]) }
+
+    /// Takes out the item of an entry's row.
+    @discardableResult
+    mutating func take(entrySlot: Int64) -> Item? {
+        guard let place = place(of: entrySlot) else { return nil }
+        items[place].isTaken = true
+        forget(items[place])
+        return items[place]
     }
 
     mutating func putBack(_ item: Item) {
-        if let index = items.lastIndex(where: { $0.entrySlot == item.entrySlot && $0.isTaken }) {
-            items[index].isTaken = false
-            byName[item.nameHash] = item.entrySlot
-            count += 1
-        }
-    }
-
-    /// The item of an entry, or of a lineage.
-    func item(_ matches: (Item) -> Bool) -> Item? {
-        items[first...].last { !$0.isTaken && matches($0) }
-    }
-
-    /// Takes out the item of an entry's row.
-    mutating func take(entrySlot: Int64) {
-        guard let index = items.lastIndex(where: { $0.entrySlot == entrySlot && !$0.isTaken }) else { return }
-        items[index].isTaken = true
-        if byName[items[index].nameHash] == entrySlot { byName[items[index].nameHash] = nil }
-        count -= 1
+        guard let place = items.lastIndex(where: { $0.entrySlot == item.entrySlot && $0.isTaken }) else { return }
+        items[place].isTaken = false
+        index(items[place], at: place)
+        count += 1
     }
 
     /// Takes out what is too old or too much, at most `most` items.
@@ -74,14 +95,13 @@ struct Trash {
             if !item.isTaken {
                 guard count > Limits.trashCount || item.removed < now - Limits.trashAge else { break }
                 expired.append(item)
-                if byName[item.nameHash] == item.entrySlot { byName[item.nameHash] = nil }
-                count -= 1
+                forget(item)
             }
             first += 1
         }
         if first > 1024, first * 2 > items.count {
             items.removeFirst(first)
-            first = 0
+            (dropped, first) = (dropped + first, 0)
         }
         return expired
     }
@@ -114,6 +134,7 @@ extension Vault {
             if inode.links == 0 { tree.update(node) { $0.isDoomed = true } }
             return true
         }
+        try committer.setRivals([], of: item.lineage)
         if !isInUse { try eraseFile(item.fileSlot, in: committer) }
     }
 }

@@ -70,7 +70,8 @@ extension Vault {
     func saveVersion(of record: inout FileRecord, slot: Int64, in committer: Committer) throws(Errno) {
         let version = VersionRecord(
             file: record.identifier, previous: record.history, predecessor: 0, modified: record.modified,
-            superseded: .now(), mode: record.mode, content: record.content, stamp: record.heads.first ?? .zero)
+            superseded: .now(), mode: record.mode, content: record.content, stamp: record.heads.first ?? .zero,
+            twins: Array(record.heads.dropFirst()))
         record.history = try insert(version, contentOf: slot, in: committer)
         record.countVersion(version)
         try trimHistory(of: &record, in: committer)
@@ -86,7 +87,8 @@ extension Vault {
     ) throws(Errno) {
         let version = VersionRecord(
             file: old.identifier, previous: old.history, predecessor: old.predecessor, modified: old.modified,
-            superseded: .now(), mode: old.mode, content: old.content, stamp: old.heads.first ?? .zero)
+            superseded: .now(), mode: old.mode, content: old.content, stamp: old.heads.first ?? .zero,
+            twins: Array(old.heads.dropFirst()))
         let versionSlot = try insert(version, contentOf: slot, in: committer)
         new.predecessor = versionSlot
         new.versions &+= old.versions

@@ -99,7 +99,7 @@ extension Vault {
         let isLocal = ScratchNames.isLocal(name, isDirectory: request.isDirectory)
         let touched = Vault.touched(directory, links: request.isDirectory ? 1 : 0)
         // The name may come back that an editor has just moved or removed: then it is the same entry.
-        let returning = request.isRegular && !isLocal ? takeFromTrash(name, in: directory) : nil
+        let returning = request.isRegular && !isLocal ? takeFromTrash(name, in: directory, committer) : nil
         var entry = EntryRecord(
             identifier: .fresh(), parent: directory.identifier, file: inode.identifier,
             stamp: committer.nextStamp(), isLocal: isLocal, name: name.array)
@@ -170,9 +170,13 @@ extension Vault {
         }
     }
 
-    private func takeFromTrash(_ name: RawSpan, in directory: Inode) -> Trash.Item? {
+    private func takeFromTrash(_ name: RawSpan, in directory: Inode, _ committer: Committer) -> Trash.Item? {
         let hash = tree.withLock { $0.nameHash(name, in: directory.identifier) }
-        return trash.withLock { $0.take(nameHash: hash) }
+        // A directory's entry stays the directory's: other devices may still put things into it.
+        guard let item = trash.withLock({ $0.item(nameHash: hash) }),
+            let record = try? committer.loadFile(item.fileSlot).0, record.mode & FileType.mask == FileType.regular
+        else { return nil }
+        return trash.withLock { $0.take(entrySlot: item.entrySlot) }
     }
 
     /// The new file takes over the history of the one that had the entry before: at once where that is

@@ -64,6 +64,8 @@ extension Vault {
         var (record, seal) = try committer.loadFile(inode.slot)
         record.take(inode, mounter: mounter)
         if isOwn {
+            // Once somebody has touched a copy, it is a file like any other: content and all.
+            if record.isCopy { committer.announceAnew(&record) }
             record.stamp = committer.nextStamp()
             committer.operations.append(Operation(kind: .attributes, subject: record.identifier))
         }

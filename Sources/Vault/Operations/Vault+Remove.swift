@@ -112,7 +112,9 @@ extension Vault {
             try committer.deleteEntry(dentry.slot, entrySeal)
             return .doomed
         }
-        let hasContent = record.content.size > 0 || record.history != 0 || record.predecessor != 0
+        // An empty content may compete with one that is still to come from another device.
+        let isLive = record.content.size > 0 || (committer.root.isReplicated && !record.heads.isEmpty)
+        let hasContent = isLive || record.history != 0 || record.predecessor != 0
         if (hasContent && !dentry.isLocal) || inode.isDirectory {
             entry.removed = max(1, now.seconds)
             entry.stamp = committer.nextStamp()

@@ -30,11 +30,14 @@ extension ReplicationTransaction {
         guard bytes.count <= Limits.segment else { throw .fileTooLarge }
         guard try !committer.has(.outbox, slot: slot) else { throw .fileExists }
         try committer.put(.outbox, slot: slot, Seal(digestOf: bytes), body: bytes)
+        try committer.pin(ended, for: sequence)
+        ended = []
     }
 
     public func removeFromOutbox(_ sequence: UInt64) throws(Errno) {
         guard let slot = Int64(exactly: sequence), try committer.has(.outbox, slot: slot) else { return }
         try committer.delete(.outbox, slot: slot, seal: try committer.seal(of: .outbox, slot: slot))
+        try committer.unpin(sequence)
     }
 }
 

@@ -54,6 +54,12 @@ struct OwnScan {
             add(record.stamp, OwnSubject(.file, record.identifier), committer)
             if let stamp = record.heads.first { add(stamp, OwnSubject(.file, record.identifier), committer) }
         }
+        for (lineage, _) in committer.sync.entries.values {
+            // Removed with contents that nobody has heard of.
+            guard let item = vault.trash.withLock({ $0.item(lineage: lineage) }) else { continue }
+            let record = try committer.loadFile(item.fileSlot).0
+            if let stamp = record.heads.first { add(stamp, OwnSubject(.file, record.identifier), committer) }
+        }
         for entry in committer.sync.registers.values.keys {
             for removal in try committer.keptRegister(of: entry)?.removals ?? [] {
                 add(removal.stamp, OwnSubject(.removal, entry), committer)

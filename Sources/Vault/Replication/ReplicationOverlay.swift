@@ -65,7 +65,10 @@ struct ReplicationOverlay {
     private(set) var children: [Identifier: Delta] = [:]
     /// By the lineage.
     private(set) var links: [Identifier: Delta] = [:]
-    var files: [Identifier: File] = [:]
+    /// By the lineage; nil for one that is not known any more.
+    private(set) var files: [Identifier: File?] = [:]
+    /// Lineages by the files' own identifiers.
+    private(set) var lineages: [Identifier: Identifier] = [:]
     /// The last entry that a lineage lost, as its row was: it goes into the trash with it.
     var lost: [Identifier: (EntryRecord, slot: Int64)] = [:]
     /// Lineages that may have no name left.
@@ -77,6 +80,12 @@ struct ReplicationOverlay {
     private(set) var steps: [Step] = []
 
     mutating func add(_ step: Step) { steps.append(step) }
+
+    mutating func set(_ file: File?, of lineage: Identifier) {
+        if case .some(.some(let old)) = files[lineage] { lineages[old.identifier] = nil }
+        files.updateValue(file, forKey: lineage)
+        if let file { lineages[file.identifier] = lineage }
+    }
 
     mutating func show(_ entry: Identifier, _ placed: Placed) {
         entries[entry] = .some(placed)

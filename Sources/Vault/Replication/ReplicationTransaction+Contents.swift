@@ -8,23 +8,28 @@ extension ReplicationTransaction {
     /// Gives a known lineage another content. A new file takes the place of the old one at all its names, as a save by
     /// renaming does: programs that have it open keep what they had, and it goes into the history.
     ///
-    /// - Parameter heads: what is live from now on.
+    /// - Parameters:
+    ///   - heads: the versions that it is.
+    ///   - rivals: the versions that it competes with.
     /// - Throws: EINVAL for what is no such content, EIO where a chunk is missing, EBUSY while a program has written into
     ///   the file what is not committed yet.
-    public func put(_ content: ContentChange, heads: [Stamp]) throws(Errno) {
-        guard heads.count <= Limits.stamps, content.replaces.count <= Limits.stamps else { throw .invalidArgument }
+    public func put(_ content: ContentChange, heads: [Stamp], rivals: [Stamp]) throws(Errno) {
+        guard [heads, rivals, content.replaces].allSatisfy({ $0.count <= Limits.stamps }) else {
+            throw .invalidArgument
+        }
         let file = try file(bringingBack: content.lineage)
         var (record, seal) = try committer.loadFile(file.slot)
         try check(content, mode: record.mode)
-        let isOwn = content.stamp.device == committer.root.device
         let isFirst = overlay.made.contains(content.lineage) && record.heads.isEmpty
         let owned = isFirst ? [] : try ownedChunks(record, file.slot, besides: content)
         try bringIn(content.chunks, owned: owned)
         var new = record
         new.content = content.reference
-        new.heads = Vault.ordered(heads, first: content.stamp)
-        new.replaced = isOwn ? content.replaces : []
+        (new.heads, new.replaced) = (heads, content.replaces)
+        try committer.setRivals(rivals, of: content.lineage)
         guard !isFirst else {
+            // A copy is as old as the version that it shows: it is named by the day.
+            if new.stamp == .zero { new.modified = content.modified }
             try write(new, content.column, slot: file.slot, previous: seal)
             return overlay.add(.size(new.identifier, content.reference.size))
         }
@@ -39,7 +44,7 @@ extension ReplicationTransaction {
         try write(new, content.column, slot: slot, previous: nil)
         try retire(record, file, seal, &new, slot)
         try repoint(content.lineage, to: new.identifier)
-        overlay.files[content.lineage] = ReplicationOverlay.File(slot: slot, identifier: new.identifier)
+        overlay.set(ReplicationOverlay.File(slot: slot, identifier: new.identifier), of: content.lineage)
         overlay.loose.insert(content.lineage)
         overlay.add(
             .replace(

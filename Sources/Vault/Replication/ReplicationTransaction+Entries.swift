@@ -16,6 +16,8 @@ extension ReplicationTransaction {
         if register.isShown {
             try show(placement)
         } else if let shown = placed(placement.entry) {
+            // What is in a directory keeps it, as a removal of it would have had to wait.
+            guard children(of: shown.lineage).isEmpty else { return try keepShown(register, shown) }
             try hide(placement.entry, shown)
         }
         if register.isShown, register.removals.isEmpty {
@@ -23,6 +25,12 @@ extension ReplicationTransaction {
         } else {
             try committer.keepRegister(register)
         }
+    }
+
+    private func keepShown(_ register: EntryRegister, _ shown: ReplicationOverlay.Placed) throws(Errno) {
+        var register = register
+        (register.placement.parent, register.placement.name, register.isShown) = (shown.parent, shown.name, true)
+        try committer.keepRegister(register)
     }
 
     private func check(_ register: EntryRegister) throws(Errno) {
@@ -39,10 +47,13 @@ extension ReplicationTransaction {
         guard try isShownDirectory(placement.parent) else { throw .invalidArgument }
         let taken = entry(in: placement.parent, named: placement.name)
         guard taken == nil || taken == placement.entry else { throw .invalidArgument }
-        try adopt { $0.entry == placement.entry }
+        try adopt(vault.trash.withLock { $0.item(entry: placement.entry) })
         let file = try self.file(bringingBack: placement.lineage)
         let isDirectory = try committer.loadFile(file.slot).0.mode & FileType.mask == FileType.directory
-        if isDirectory { try checkDirectory(placement) }
+        if isDirectory {
+            try checkDirectory(placement)
+            try takeFromOthers(placement)
+        }
         let before = placed(placement.entry)
         var record = EntryRecord(
             identifier: placement.entry, parent: placement.parent, file: file.identifier, stamp: placement.stamp,
@@ -71,9 +82,24 @@ extension ReplicationTransaction {
         overlay.lost[lineage] = (left, slot: committer.freshSlot())
     }
 
-    /// A directory has one name, and is not in itself.
+    /// A directory has one name: entries that have changed places lead to it one after the other.
+    private func takeFromOthers(_ placement: EntryChange) throws(Errno) {
+        for other in names(of: placement.lineage) where other != placement.entry {
+            guard var register = try entry(other), let placed = placed(other) else { throw .invalidArgument }
+            if placed.slot != 0 {
+                let (record, seal) = try committer.loadEntry(placed.slot)
+                try committer.deleteEntry(placed.slot, seal)
+                overlay.lost[placed.lineage] = (record, slot: placed.slot)
+            }
+            overlay.hide(other, placed)
+            overlay.add(.hide(entry: other))
+            register.isShown = false
+            try committer.keepRegister(register)
+        }
+    }
+
+    /// A directory is not in itself.
     private func checkDirectory(_ placement: EntryChange) throws(Errno) {
-        guard names(of: placement.lineage).allSatisfy({ $0 == placement.entry }) else { throw .invalidArgument }
         var walk = placement.parent
         var steps = 0
         while walk != vault.identifier {
@@ -113,15 +139,14 @@ extension ReplicationTransaction {
 
     /// The file of a lineage, out of the trash where it is there.
     func file(bringingBack lineage: Identifier) throws(Errno) -> ReplicationOverlay.File {
-        if names(of: lineage).isEmpty { try adopt { $0.lineage == lineage } }
+        if names(of: lineage).isEmpty { try adopt(vault.trash.withLock { $0.item(lineage: lineage) }) }
         guard let file = try file(of: lineage) else { throw .invalidArgument }
         return file
     }
 
     /// Takes something out of the trash: it is without a name until it is shown, or goes back at the end.
-    private func adopt(_ matches: (Trash.Item) -> Bool) throws(Errno) {
-        guard let item = vault.trash.withLock({ $0.item(matches) }),
-            !overlay.adopted.contains(item.entrySlot), try committer.has(.entry, slot: item.entrySlot)
+    private func adopt(_ item: Trash.Item?) throws(Errno) {
+        guard let item, !overlay.adopted.contains(item.entrySlot), try committer.has(.entry, slot: item.entrySlot)
         else { return }
         let (entry, seal) = try committer.loadEntry(item.entrySlot)
         let file = try committer.loadFile(item.fileSlot).0
@@ -129,11 +154,35 @@ extension ReplicationTransaction {
         overlay.adopted.insert(item.entrySlot)
         overlay.add(.takeFromTrash(entrySlot: item.entrySlot))
         guard names(of: file.lineage).isEmpty, overlay.files[file.lineage] == nil else { return }
-        overlay.files[file.lineage] = ReplicationOverlay.File(slot: item.fileSlot, identifier: item.file)
+        overlay.set(ReplicationOverlay.File(slot: item.fileSlot, identifier: item.file), of: file.lineage)
         overlay.lost[file.lineage] = (entry, slot: item.entrySlot)
         overlay.loose.insert(file.lineage)
         overlay.add(
             .file(Inode(file, slot: item.fileSlot, mounter: vault.mounter), lineage: file.lineage))
+    }
+
+    /// Forgets a copy that was shown for a rival and that nobody has touched: entry, lineage and all.
+    public func withdraw(_ entry: Identifier) throws(Errno) {
+        guard let register = try self.entry(entry) else { return }
+        let lineage = register.placement.lineage
+        if let shown = placed(entry) {
+            if shown.slot != 0 { try committer.deleteEntry(shown.slot, committer.loadEntry(shown.slot).1) }
+            overlay.hide(entry, shown)
+            overlay.add(.hide(entry: entry))
+        }
+        try committer.dropRegister(of: entry)
+        guard names(of: lineage).isEmpty, let file = try file(of: lineage) else { return }
+        try erase(file, lineage)
+    }
+
+    /// Erases a file without a name; its row goes with the last who has it open.
+    func erase(_ file: ReplicationOverlay.File, _ lineage: Identifier) throws(Errno) {
+        let isFree = isFree(file.identifier)
+        overlay.add(.doom(file.identifier))
+        if isFree { try vault.eraseFile(file.slot, in: committer) }
+        overlay.lost[lineage] = nil
+        overlay.set(nil, of: lineage)
+        try committer.setRivals([], of: lineage)
     }
 
     /// Registers of removed entries are forgotten where every device knows that they are gone.

@@ -38,7 +38,7 @@ extension ReplicationTransaction {
         record.take(attributes)
         let slot = committer.freshSlot()
         unsafe try committer.putFile(record, slot: slot, previous: nil, content: .none)
-        overlay.files[attributes.lineage] = ReplicationOverlay.File(slot: slot, identifier: record.identifier)
+        overlay.set(ReplicationOverlay.File(slot: slot, identifier: record.identifier), of: attributes.lineage)
         overlay.made.insert(attributes.lineage)
         overlay.loose.insert(attributes.lineage)
         overlay.add(
@@ -47,24 +47,20 @@ extension ReplicationTransaction {
 
     private func isInUse(_ identifier: Identifier) throws(Errno) -> Bool {
         if vault.tree.withLock({ $0.node(of: identifier) }) != nil { return true }
-        return vault.trash.withLock { $0.item { $0.file == identifier } } != nil
-            || overlay.files.values.contains { $0.identifier == identifier }
+        return vault.trash.withLock { $0.item(file: identifier) } != nil || overlay.lineages[identifier] != nil
     }
 
-    /// Only the heads change: the content is the same.
-    public func setHeads(_ heads: [Stamp], of lineage: Identifier) throws(Errno) {
-        guard heads.count <= Limits.stamps, let file = try file(of: lineage) else { throw .invalidArgument }
+    /// The content stays; what it competes with changes.
+    public func setHeads(_ heads: [Stamp], rivals: [Stamp], of lineage: Identifier) throws(Errno) {
+        guard heads.count <= Limits.stamps, rivals.count <= Limits.stamps, let file = try file(of: lineage) else {
+            throw .invalidArgument
+        }
         var (record, seal) = try committer.loadFile(file.slot)
-        record.heads = Vault.ordered(heads, first: record.heads.first)
-        unsafe try committer.putFile(record, slot: file.slot, previous: seal, content: .keep)
-    }
-}
-
-extension Vault {
-    /// The stamp of the present content stands first.
-    static func ordered(_ heads: [Stamp], first: Stamp?) -> [Stamp] {
-        guard let first, heads.contains(first) else { return heads }
-        return [first] + heads.filter { $0 != first }
+        if record.heads != heads {
+            record.heads = heads
+            unsafe try committer.putFile(record, slot: file.slot, previous: seal, content: .keep)
+        }
+        try committer.setRivals(rivals, of: lineage)
     }
 }
 

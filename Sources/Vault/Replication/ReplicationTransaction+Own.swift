@@ -9,6 +9,8 @@ struct GatheredChanges {
     var lastRow: Int64
     /// Nothing is left.
     var isComplete: Bool
+    /// Chunks that are named and do not come along.
+    var chunks: [Int64] = []
 }
 
 /// What this device has changed, for the next segment.
@@ -16,7 +18,7 @@ extension ReplicationTransaction {
     /// What programs have changed since ``endSegment()``, each register once with its present value: attributes and
     /// contents first, then entries, directories before what is in them, then removals.
     ///
-    /// Registers come in the order of their clocks, so that a segment that is cut at `atMost` bytes has all up to a
+    /// Registers come in the order of their clocks, so that a segment that is cut behind `atMost` bytes has all up to a
     /// clock. A directory that would come later comes with what is in it.
     public func ownChanges(atMost bytes: Int) throws(Errno) -> [Change] {
         try committer.appendOperations()
@@ -37,20 +39,31 @@ extension ReplicationTransaction {
                 done.lastRow = committer.root.lastOperation
                 break
             }
-            let before = found
+            guard found.size < bytes else { break }
             for subject in group.subjects { try found.add(subject, upTo: group.lamport) }
-            if found.size > bytes, before.size > 0 {
-                found = before
-                break
-            }
             (done.lamport, done.lastRow) = (max(done.lamport, group.lamport), groups.lastRow)
         }
+        let changes = found.ordered()
+        for case .content(let content) in changes {
+            done.chunks += content.chunks.lazy.filter(\.embedded.isEmpty).map(\.slot)
+        }
         gathered = done
-        return found.ordered()
+        // Nothing that would make a segment: what was looked through is done with.
+        if changes.isEmpty, done.isComplete,
+            committer.root.isIncomplete || done.lastRow > committer.root.droppedOperations
+        {
+            try endGathered()
+        }
+        return changes
     }
 
     /// What ``ownChanges(atMost:)`` gave last is in a segment now.
     public func endSegment() throws(Errno) {
+        ended = gathered?.chunks ?? []
+        try endGathered()
+    }
+
+    private func endGathered() throws(Errno) {
         guard let gathered else { return }
         self.gathered = nil
         committer.root.segmented = max(committer.root.segmented, gathered.lamport)
@@ -78,43 +91,43 @@ struct OwnChanges {
     mutating func add(_ subject: OwnSubject, upTo lamport: UInt64) throws(Errno) {
         switch subject.kind {
         case .file: try addFile(subject.identifier, upTo: lamport)
-        case .entry: try addEntry(subject.identifier) { $0.lamport <= lamport }
+        case .entry:
+            let stamp = try transaction.entry(subject.identifier)?.placement.stamp
+            if let stamp, isNew(stamp), stamp.lamport <= lamport { try addEntry(subject.identifier) }
         case .removal: try addRemovals(subject.identifier, upTo: lamport)
         }
     }
 
     private func isNew(_ stamp: Stamp) -> Bool { !committer.isAnnounced(stamp) }
-    private func isOwn(_ stamp: Stamp) -> Bool { stamp.device == committer.root.device }
 
     private mutating func addFile(_ identifier: Identifier, upTo lamport: UInt64) throws(Errno) {
-        guard let (lineage, slot) = known(identifier) else { return }
+        guard let (lineage, slot) = try known(identifier) else { return }
         let record = try committer.loadFile(slot).0
-        let committer = committer
-        if isNew(record.stamp), record.stamp.lamport <= lamport {
-            add(AttributesChange(record))
-            // A file without a name would be nothing to the others.
-            for entry in transaction.names(of: lineage) { try addEntry(entry) { !committer.isAnnounced($0) } }
-        }
-        guard let stamp = record.heads.first, isNew(stamp), stamp.lamport <= lamport, contents[lineage] == nil,
-            let change = try transaction.content(of: record, slot)
-        else { return }
-        contents[lineage] = change
-        size += Change.content(change).encodedSize
-        if isOwn(record.stamp) { add(AttributesChange(record)) }
-        for entry in transaction.names(of: lineage) { try addEntry(entry) { _ in true } }
+        let stamps = [record.stamp] + record.heads.prefix(1)
+        guard stamps.contains(where: { isNew($0) && $0.lamport <= lamport }) else { return }
+        try add(record, slot)
+        // A file without a name would be nothing to the others.
+        for entry in transaction.entries(of: lineage) { try addEntry(entry) }
     }
 
-    /// A file that other devices hear of, by its own identifier.
-    private func known(_ identifier: Identifier) -> (lineage: Identifier, slot: Int64)? {
-        if let made = transaction.overlay.files.first(where: { $0.value.identifier == identifier }) {
-            return transaction.names(of: made.key).isEmpty ? nil : (made.key, made.value.slot)
-        }
-        return transaction.vault.tree.withLock { tree in
-            guard let node = tree.node(of: identifier), tree.node(ofLineage: tree.lineage(of: node)) == node,
-                node == .root || tree.isKnown(node)
-            else { return nil }
-            return (tree.lineage(of: node), tree.inode(at: UInt32(truncatingIfNeeded: node.index)).slot)
-        }
+    /// A file that other devices hear of, by its own identifier: it has a name, or they have to hear that it is removed.
+    private func known(_ identifier: Identifier) throws(Errno) -> (lineage: Identifier, slot: Int64)? {
+        guard let lineage = transaction.lineage(ofFile: identifier), let file = try transaction.file(of: lineage),
+            file.identifier == identifier
+        else { return nil }
+        guard lineage == transaction.vault.identifier || !transaction.entries(of: lineage).isEmpty else { return nil }
+        return (lineage, file.slot)
+    }
+
+    /// Attributes and content of a lineage. A copy that somebody has touched is told whole: another device may not have
+    /// it.
+    private mutating func add(_ record: FileRecord, _ slot: Int64) throws(Errno) {
+        add(AttributesChange(record))
+        guard contents[record.lineage] == nil, let stamp = record.heads.first, record.isCopy || isNew(stamp),
+            let change = try transaction.content(of: record, slot)
+        else { return }
+        contents[record.lineage] = change
+        size += Change.content(change).encodedSize
     }
 
     private mutating func add(_ change: AttributesChange) {
@@ -122,39 +135,23 @@ struct OwnChanges {
         size += Change.attributes(change).encodedSize
     }
 
-    /// An entry with what has to be known before it: attributes of its file, and the directories above it.
-    private mutating func addEntry(_ entry: Identifier, where isWanted: (Stamp) -> Bool) throws(Errno) {
-        guard entries[entry] == nil, let placed = transaction.placed(entry), placed.slot != 0, leaves(entry) else {
-            return
-        }
-        let record = try committer.loadEntry(placed.slot).0
-        guard isOwn(record.stamp), isNew(record.stamp) || contents[placed.lineage] != nil, isWanted(record.stamp) else {
-            return
-        }
-        let change = EntryChange(
-            entry: entry, parent: placed.parent, lineage: placed.lineage, stamp: record.stamp, name: placed.name)
+    /// An entry with what has to be known before it: its file, and the directories above it.
+    private mutating func addEntry(_ entry: Identifier) throws(Errno) {
+        guard entries[entry] == nil, let change = try transaction.entry(entry)?.placement else { return }
         entries[entry] = change
         size += Change.entry(change).encodedSize
-        try addNewAttributes(of: placed.lineage)
-        guard placed.parent != transaction.vault.identifier else { return }
-        try addNewAttributes(of: placed.parent)
-        let committer = committer
-        for above in transaction.names(of: placed.parent) { try addEntry(above) { !committer.isAnnounced($0) } }
+        try addNew(change.lineage)
+        guard change.parent != transaction.vault.identifier else { return }
+        try addNew(change.parent)
+        for above in transaction.entries(of: change.parent) {
+            if let stamp = try transaction.entry(above)?.placement.stamp, isNew(stamp) { try addEntry(above) }
+        }
     }
 
-    private mutating func addNewAttributes(of lineage: Identifier) throws(Errno) {
+    private mutating func addNew(_ lineage: Identifier) throws(Errno) {
         guard attributes[lineage] == nil, let file = try transaction.file(of: lineage) else { return }
         let record = try committer.loadFile(file.slot).0
-        if isNew(record.stamp) { add(AttributesChange(record)) }
-    }
-
-    /// Not one of the names that never leave this device.
-    private func leaves(_ entry: Identifier) -> Bool {
-        transaction.vault.tree.withLock { tree in
-            guard let index = tree.dentry(of: entry) else { return true }
-            let dentry = tree.dentry(at: index)
-            return !dentry.isLocal && !tree.isLocal(Node(index: Int(dentry.parent)))
-        }
+        if isNew(record.stamp) || record.isCopy { try add(record, file.slot) }
     }
 
     private mutating func addRemovals(_ entry: Identifier, upTo lamport: UInt64) throws(Errno) {
@@ -170,8 +167,9 @@ struct OwnChanges {
         let lineages = Set(attributes.keys).union(contents.keys).sorted()
         var changes: [Change] = []
         for lineage in lineages {
-            if let change = attributes[lineage] { changes.append(.attributes(change)) }
+            // The content first: whoever has another one names the loser by the time that it was saved at.
             if let change = contents[lineage] { changes.append(.content(change)) }
+            if let change = attributes[lineage] { changes.append(.attributes(change)) }
         }
         changes += fromTheTop().map { .entry($0) }
         return changes + removals.sorted { $0.stamp < $1.stamp }.map { .removal($0) }
@@ -188,4 +186,9 @@ struct OwnChanges {
         return entries.values.map { (depth($0), $0) }
             .sorted { ($0.0, $0.1.entry) < ($1.0, $1.1.entry) }.map(\.1)
     }
+}
+
+extension FileRecord {
+    /// It was made of a rival, and nobody has set its attributes.
+    var isCopy: Bool { stamp.device == Identifier.none && stamp.lamport == 0 && !heads.isEmpty }
 }

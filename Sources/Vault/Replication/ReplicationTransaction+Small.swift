@@ -56,7 +56,9 @@ extension ReplicationTransaction {
         var walk = [record.predecessor, record.history].filter { $0 != 0 }
         while let slot = walk.popLast() {
             let version = try committer.loadVersion(slot).0
-            if version.stamp == stamp { return try open(.version, slot, version.content) }
+            if version.stamp == stamp || version.twins.contains(stamp) {
+                return try open(.version, slot, version.content)
+            }
             walk += [version.predecessor, version.previous].filter { $0 != 0 }
         }
         return nil
@@ -99,7 +101,7 @@ extension ReplicationTransaction {
         }
     }
 
-    /// Seals bytes as a content of a lineage, under a stamp of its own. ``put(_:heads:)`` takes it.
+    /// Seals bytes as a content of a lineage, under a stamp of its own. ``put(_:heads:rivals:)`` takes it.
     ///
     /// - Throws: EFBIG above 64 KiB.
     public func seal(

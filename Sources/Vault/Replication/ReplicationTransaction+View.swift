@@ -8,7 +8,7 @@ extension ReplicationTransaction {
     /// nil for an entry that was never heard of, or whose removal is forgotten.
     public func entry(_ entry: Identifier) throws(Errno) -> EntryRegister? {
         let kept = try committer.keptRegister(of: entry)
-        guard let placed = placed(entry), placed.slot != 0 else { return kept }
+        guard let placed = placed(entry), placed.slot != 0, leaves(entry) else { return kept }
         let record = try committer.loadEntry(placed.slot).0
         let placement = EntryChange(
             entry: entry, parent: placed.parent, lineage: placed.lineage, stamp: record.stamp, name: placed.name)
@@ -31,7 +31,7 @@ extension ReplicationTransaction {
 
     /// The entries of a lineage, shown or not, without those that never leave this device.
     public func entries(of lineage: Identifier) -> [Identifier] {
-        let shown = names(of: lineage) { !$0.isLocal }
+        let shown = names(of: lineage) { !$0.isLocal }.filter(leaves)
         let kept = committer.sync.entries[lineage] ?? []
         return shown + kept.filter { !shown.contains($0) }
     }
@@ -40,10 +40,25 @@ extension ReplicationTransaction {
         guard let file = try file(of: lineage) else { return nil }
         let record = try committer.loadFile(file.slot).0
         return LineageRegister(
-            attributes: AttributesChange(record), heads: record.heads, content: record.content)
+            attributes: AttributesChange(record), heads: record.heads,
+            rivals: committer.sync.rivals[lineage]?.stamps ?? [], content: record.content)
     }
 
+    /// Removed directories that are shown because something is in them.
+    public func removedButShown() -> [Identifier] { committer.sync.shown.values.keys.sorted() }
+
     // MARK: Where things are
+
+    /// Not one of the names that never leave this device.
+    func leaves(_ entry: Identifier) -> Bool {
+        // What this transaction has placed came from elsewhere.
+        guard overlay.entries[entry] == nil else { return true }
+        return vault.tree.withLock { tree in
+            guard let index = tree.dentry(of: entry) else { return true }
+            let dentry = tree.dentry(at: index)
+            return !dentry.isLocal && !tree.isLocal(Node(index: Int(dentry.parent)))
+        }
+    }
 
     func children(of lineage: Identifier, where isWanted: (Dentry) -> Bool) -> [Identifier] {
         let known = vault.tree.withLock { tree -> [Identifier] in
@@ -86,7 +101,7 @@ extension ReplicationTransaction {
             return ReplicationOverlay.File(slot: inode.slot, identifier: inode.identifier)
         }
         if let found { return found.slot == 0 ? nil : found }
-        guard let item = vault.trash.withLock({ $0.item { $0.lineage == lineage } }),
+        guard let item = vault.trash.withLock({ $0.item(lineage: lineage) }),
             try committer.has(.file, slot: item.fileSlot)
         else { return nil }
         return ReplicationOverlay.File(slot: item.fileSlot, identifier: item.file)

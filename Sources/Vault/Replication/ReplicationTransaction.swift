@@ -16,6 +16,8 @@ public final class ReplicationTransaction {
     var overlay = ReplicationOverlay()
     /// What ``ownChanges(atMost:)`` gave last.
     var gathered: GatheredChanges?
+    /// Chunks that the segment names which was ended last.
+    var ended: [Int64] = []
 
     init(_ vault: Vault, _ committer: Committer) {
         (self.vault, self.committer) = (vault, committer)
@@ -53,6 +55,18 @@ public final class ReplicationTransaction {
         let isThere = try committer.has(.sync, slot: SyncIndex.state)
         let previous = isThere ? try committer.seal(of: .sync, slot: SyncIndex.state) : nil
         try committer.putSync(.state(bytes), slot: SyncIndex.state, previous: previous)
+    }
+
+    /// Notes that wait for the next own segment; they are the caller's from now on.
+    public func takeNotices() throws(Errno) -> [(kind: UInt8, bytes: [UInt8])] {
+        var notices: [(kind: UInt8, bytes: [UInt8])] = []
+        for (number, slot) in committer.sync.notices.values.sorted(by: { $0.key < $1.key }) {
+            guard case .notice(_, let kind, let bytes) = try committer.loadSync(slot).0 else { throw .ioError }
+            notices.append((kind, bytes))
+            try committer.deleteSync(slot)
+            committer.sync.notices[number] = nil
+        }
+        return notices
     }
 
     /// Notes that a register was changed by this device, so that it comes into a segment.

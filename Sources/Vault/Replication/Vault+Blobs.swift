@@ -9,6 +9,18 @@ extension ReplicationTransaction {
         try vault.missingChunks(of: content, in: committer)
     }
 
+    public func hasBlob(_ slot: Int64) throws(Errno) -> Bool { try committer.has(.chunk, slot: slot) }
+
+    /// Takes a chunk in for a content that is put later, in this transaction or in another one; one that is there is left
+    /// alone.
+    ///
+    /// - Throws: EINVAL for what is no chunk, ENOSPC.
+    public func addBlob(_ slot: Int64, _ bytes: [UInt8]) throws(Errno) {
+        guard try !committer.has(.chunk, slot: slot) else { return }
+        try committer.put(blob: bytes, slot: slot)
+        try committer.noteWaiting(chunk: slot)
+    }
+
     /// As ``Vault/Vault/blob(of:)``, which waits for the end of a transaction.
     public func blob(of slot: Int64) throws(Errno) -> [UInt8] { try vault.blob(of: slot, in: committer) }
 }
@@ -74,7 +86,7 @@ extension Vault {
         try committer.withLock { (committer) throws(Errno) in
             guard !committer.sync.waiting.values.isEmpty else { return }
             try committer.transactionNow { () throws(Errno) in
-                for chunk in committer.sync.waiting.values.keys {
+                for chunk in committer.sync.waiting.values.keys where committer.sync.pinned[chunk] == nil {
                     _ = try committer.takeWaiting(chunk: chunk)
                     try committer.deleteChunk(chunk)
                 }

@@ -67,6 +67,7 @@ extension Vault {
                 try transaction.finish()
                 return (result, transaction.overlay)
             }
+            deviceNow.withLock { $0 = committer.root.device }
             let (effects, unnamed) = apply(overlay)
             return (result, effects, unnamed)
         } catch {
@@ -119,17 +120,28 @@ extension ReplicationTransaction {
         }
     }
 
-    /// What was removed waits in the trash; what was empty, or never had a name, is erased.
+    /// The entry of a file that came removed.
+    private func kept(_ lineage: Identifier, _ record: FileRecord) throws(Errno) -> (EntryRecord, slot: Int64)? {
+        guard let entry = committer.sync.entries[lineage]?.first,
+            let placement = try committer.keptRegister(of: entry)?.placement
+        else { return nil }
+        return (
+            EntryRecord(
+                identifier: entry, parent: placement.parent, file: record.identifier, stamp: placement.stamp,
+                name: placement.name), committer.freshSlot()
+        )
+    }
+
+    /// What was removed waits in the trash; what never had a content or a name is erased.
     private func discard(_ file: ReplicationOverlay.File, _ lineage: Identifier, now: Int64) throws(Errno) {
         let record = try committer.loadFile(file.slot).0
         let isDirectory = record.mode & FileType.mask == FileType.directory
-        let isWorth = isDirectory || record.content.size > 0 || record.history != 0 || record.predecessor != 0
-        guard isWorth, let (lost, slot) = overlay.lost[lineage] else {
-            let isFree = isFree(file.identifier)
-            overlay.add(.doom(file.identifier))
-            if isFree { try vault.eraseFile(file.slot, in: committer) }
-            return
-        }
+        guard !isDirectory || children(of: lineage).isEmpty else { throw .directoryNotEmpty }
+        // An empty content may compete with one that is still to come.
+        let isWorth = isDirectory || !record.heads.isEmpty || record.history != 0 || record.predecessor != 0
+        var known = overlay.lost[lineage]
+        if known == nil { known = try kept(lineage, record) }
+        guard isWorth, let (lost, slot) = known else { return try erase(file, lineage) }
         var entry = lost
         // The entry may have gone on with another file.
         if placed(entry.identifier) != nil { (entry.identifier, entry.made) = (.fresh(), 0) }

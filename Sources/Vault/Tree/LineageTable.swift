@@ -32,18 +32,26 @@ struct EntryIndex {
     private var dentries: [Identifier: UInt32] = [:]
     /// One name of a file.
     private var names: [UInt32: UInt32] = [:]
+    /// The others of files that have several.
+    private var more: [UInt32: [UInt32]] = [:]
 
     func dentry(of entry: Identifier) -> UInt32? { dentries[entry] }
-    func name(of node: UInt32) -> UInt32? { names[node] }
+
+    func names(of node: UInt32) -> [UInt32] {
+        guard let name = names[node] else { return [] }
+        return [name] + (more[node] ?? [])
+    }
 
     mutating func insert(_ entry: Identifier, _ dentry: UInt32, node: UInt32) {
         dentries[entry] = dentry
-        names[node] = dentry
+        if names[node] == nil { names[node] = dentry } else { more[node, default: []].append(dentry) }
     }
 
     mutating func remove(_ entry: Identifier, _ dentry: UInt32, node: UInt32) {
         if dentries[entry] == dentry { dentries[entry] = nil }
-        if names[node] == dentry { names[node] = nil }
+        var rest = names(of: node).filter { $0 != dentry }
+        names[node] = rest.popLast()
+        more[node] = rest.isEmpty ? nil : rest
     }
 
     mutating func reserve(_ count: Int) {
@@ -106,7 +114,7 @@ extension Tree {
         let inode = inodes[node.index]
         if inode.directory >= 0 { return [directories[Int(inode.directory)].dentry].filter { $0 != 0 } }
         let index = UInt32(truncatingIfNeeded: node.index)
-        if inode.links == 1, let name = entryIndex?.name(of: index), dentries[Int(name)].node == index { return [name] }
+        if let entryIndex { return entryIndex.names(of: index) }
         return dentries.indices.dropFirst().compactMap { place in
             dentries[place].parent != 0 && dentries[place].node == index ? UInt32(truncatingIfNeeded: place) : nil
         }

@@ -33,21 +33,24 @@ extension Vault {
     /// Makes an empty vault that is another device's copy of `origin`, for synchronisation to fill.
     ///
     /// - Parameters:
-    ///   - accountKey: the vault's, as a kit or another device has given it.
+    ///   - accountKey: the vault's of epoch 1, as a kit or another device has given it.
+    ///   - laterKeys: those of later epochs (``KeyRing/stored``).
     ///   - device: this device.
     ///   - deviceKeys: its own keys.
     ///   - password: the master password; the admin key of `origin` stays wrapped as it is.
     /// - Throws: `damaged` where canary or genesis do not belong to the account key, and what
     ///   ``create(at:password:options:)`` throws.
     public static func createReplica(
-        at path: FilePath, of origin: ReplicaOrigin, accountKey: AccountKey,
+        at path: FilePath, of origin: ReplicaOrigin, accountKey: AccountKey, laterKeys: [UInt8]? = nil,
         device: Identifier, deviceKeys: borrowing DeviceKeys, password: borrowing MasterPassword,
         options: CreationOptions
     ) throws(VaultError) -> Vault {
         try origin.check(accountKey)
         try make(at: path) { () throws(VaultError) in
-            try NewVault(
+            var new = try NewVault(
                 origin, accountKey, device, deviceKeys, password: password, parameters: options.parameters)
+            new.laterKeys = laterKeys
+            return new
         }
         return try open(at: path, password: password, options: OpenOptions(stateDirectory: options.stateDirectory))
     }
@@ -109,6 +112,8 @@ private struct NewVault: ~Copyable {
     let accountKey: AccountKey
     var header = Header()
     let keys: Keys
+    /// Account keys of later epochs.
+    var laterKeys: [UInt8]?
 
     init(password: borrowing MasterPassword, parameters: KDFParameters) throws(VaultError) {
         (identifier, device) = (.random(), .random())
@@ -131,7 +136,7 @@ private struct NewVault: ~Copyable {
         } catch {
             throw VaultError(error)
         }
-        header[Header.device] = sealDevice(deviceKeys)
+        header[Header.device] = keys.sealed(deviceKeys, of: device)
     }
 
     /// The same vault on another device.
@@ -151,19 +156,7 @@ private struct NewVault: ~Copyable {
         } catch {
             throw VaultError(error)
         }
-        header[Header.device] = sealDevice(deviceKeys)
-    }
-
-    private func sealDevice(_ deviceKeys: borrowing DeviceKeys) -> [UInt8] {
-        let data = AssociatedData(
-            type: SealedType.device.rawValue, vault: identifier.pair, epoch: accountKey.epoch, record: device.pair)
-        return deviceKeys.secret.withBytes { secret in
-            let piece = keys.local.seal(secret, data)
-            var bytes = PlainBuffer(capacity: 128)
-            SealBytes(piece.seal).encode(into: &bytes)
-            piece.cipher.withBytes { bytes.append($0) }
-            return bytes.withBytes { $0.array }
-        }
+        header[Header.device] = keys.sealed(deviceKeys, of: device)
     }
 
     /// Writes the file: tables, header, the top directory, the root. Everything is on the disk when this
@@ -185,6 +178,7 @@ private struct NewVault: ~Copyable {
         do throws(Errno) {
             try committer.transaction { () throws(Errno) in
                 unsafe try committer.putFile(top, slot: committer.freshSlot(), previous: nil, content: .none)
+                if let laterKeys { try committer.saveKeys(laterKeys) }
             }
         } catch {
             throw error == .noSpace ? .full : .io

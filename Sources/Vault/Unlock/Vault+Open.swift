@@ -31,7 +31,12 @@ extension Vault {
         at path: FilePath, password: borrowing MasterPassword, options: OpenOptions
     ) throws(VaultError) -> Vault {
         let locked = try LockedVault(path, options)
-        let accountKey = try locked.unwrap(password)
+        return try open(locked, try locked.unwrap(password), options)
+    }
+
+    static func open(
+        _ locked: LockedVault, _ accountKey: AccountKey, _ options: OpenOptions
+    ) throws(VaultError) -> Vault {
         guard
             unsafe Canary.verify(
                 locked.header[Header.canary].span.bytes, accountKey: accountKey, vault: locked.identifier.pair,

@@ -14,12 +14,14 @@ extension Vault {
 
     /// Issues a kit: the account key, wrapped for the way to another device.
     ///
-    /// - Parameter parameters: the cost of opening it.
-    /// - Returns: the kit's text.
+    /// - Parameters:
+    ///   - parameters: the cost of opening it.
+    ///   - remote: the remote's address, without a credential.
+    /// - Returns: the kit's text; ``note(kit:)`` tells the other devices.
     public func issueKit(
-        password: borrowing MasterPassword, email: String, parameters: KDFParameters
+        password: borrowing MasterPassword, email: String, parameters: KDFParameters, remote: String = ""
     ) throws(VaultError) -> [UInt8] {
-        try wrappedKeys().issueKit(password: password, email: email, parameters: parameters)
+        try wrappedKeys().issueKit(password: password, email: email, parameters: parameters, remote: remote)
     }
 
     /// What unlocking costs in this vault.
@@ -29,14 +31,40 @@ extension Vault {
 
     /// The keys as they stand in the header.
     public func wrappedKeys() throws(VaultError) -> WrappedKeys {
-        WrappedKeys(header: try readHeader(), vault: identifier)
+        WrappedKeys(header: try readHeader(), vault: identifier, later: try laterKeys())
     }
 
-    /// Puts the keys under another password into the header, durably.
+    /// The account keys of all epochs that this device knows of.
+    public func keyRing() throws(VaultError) -> KeyRing {
+        var ring = KeyRing(
+            first: keys.accountKey, vault: identifier.pair, genesis: try readHeader()[Header.genesis])
+        if let later = try laterKeys(), !ring.load(later) {
+            throw .damaged([Damage("the account keys of later epochs do not open")])
+        }
+        return ring
+    }
+
+    private func laterKeys() throws(VaultError) -> [UInt8]? {
+        do throws(Errno) {
+            return try committer.withLock { (committer) throws(Errno) in try committer.loadKeys() }
+        } catch {
+            throw .io(error, "reading the account keys of later epochs")
+        }
+    }
+
+    /// Takes the admin key's wrap that another device has announced: a device that joins gets it with the logs.
+    public func adopt(adminWrap: [UInt8]) throws(VaultError) {
+        var header = try readHeader()
+        header[Header.adminWrap] = adminWrap
+        try write(header)
+    }
+
+    /// Puts the keys under another password into the header, durably. Devices that join hear of the admin key's new wrap.
     public func replaceKeys(with new: WrappedKeys) throws(VaultError) {
         var header = try readHeader()
         for name in [Header.unlockWrap, Header.adminWrap] { header[name] = new.header[name] }
         try write(header)
+        try addNotice(Notice.Kind.adminWrap.rawValue, header[Header.adminWrap])
     }
 
     private func readHeader() throws(VaultError) -> Header {

@@ -8,6 +8,8 @@ public import Sealing
 public struct WrappedKeys: Sendable {
     let header: Header
     let vault: Identifier
+    /// The account keys of later epochs, as the store has them; nil where there are none.
+    let later: [UInt8]?
 
     /// The same account key and admin key under a new password, at the same cost.
     ///
@@ -28,26 +30,49 @@ public struct WrappedKeys: Sendable {
         } catch {
             throw VaultError(error)
         }
-        return WrappedKeys(header: header, vault: vault)
+        return WrappedKeys(header: header, vault: vault, later: later)
     }
 
-    /// The account key, wrapped for the way to another device.
+    /// The account key of the latest epoch, wrapped for the way to another device.
     ///
+    /// - Parameter remote: the remote's address, without a credential; at most ``Kit/remoteLimit`` bytes.
     /// - Returns: the kit's text.
-    /// - Throws: `wrongPassword`, `parametersOutOfBounds`, `outOfMemory`.
+    /// - Throws: `wrongPassword`, `parametersOutOfBounds`, `outOfMemory`, `damaged` where the later keys do not open.
     public func issueKit(
-        password: borrowing MasterPassword, email: String, parameters: KDFParameters
+        password: borrowing MasterPassword, email: String, parameters: KDFParameters, remote: String = ""
     ) throws(VaultError) -> [UInt8] {
+        let ring = try ring(password)
         do throws(WrapError) {
-            let accountKey = try unwrap(password)
             return unsafe try Kit.issue(
-                accountKey: accountKey, vault: vault.pair,
-                genesis: Digest.blake2b256(header[Header.genesis].span.bytes), remote: "", password: password,
+                accountKey: ring.current.keys.account, vault: vault.pair,
+                genesis: Digest.blake2b256(header[Header.genesis].span.bytes), remote: remote, password: password,
                 email: email, parameters: parameters
             ).text
         } catch {
             throw VaultError(error)
         }
+    }
+
+    /// The key that admits devices, shuts them out and rotates.
+    ///
+    /// - Throws: `wrongPassword`, `parametersOutOfBounds`, `outOfMemory`.
+    public func adminKey(password: borrowing MasterPassword) throws(VaultError) -> AdminKey {
+        do throws(WrapError) {
+            let accountKey = try unwrap(password)
+            return unsafe try AdminKey(
+                wrap: header[Header.adminWrap].span.bytes, password: password, vault: vault.pair,
+                accountKey: accountKey)
+        } catch {
+            throw VaultError(error)
+        }
+    }
+
+    private func ring(_ password: borrowing MasterPassword) throws(VaultError) -> KeyRing {
+        let first: AccountKey
+        do throws(WrapError) { first = try unwrap(password) } catch { throw VaultError(error) }
+        var ring = KeyRing(first: first, vault: vault.pair, genesis: header[Header.genesis])
+        if let later, !ring.load(later) { throw .damaged([Damage("the account keys of later epochs do not open")]) }
+        return ring
     }
 
     /// What unlocking costs.

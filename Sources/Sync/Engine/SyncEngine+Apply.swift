@@ -1,0 +1,123 @@
+internal import Format
+internal import Sealing
+
+/// Taking other devices' segments into the replica.
+extension SyncEngine {
+    /// Applies segments that belong together; false where something of them is not at the remote yet.
+    func apply(_ group: [CheckedSegment]) async throws(SyncError) -> Bool {
+        var fetched = 0
+        for segment in group {
+            guard let bytes = try await fetchBlobs(of: chunks(of: segment.record.changes)) else { return false }
+            fetched += bytes
+        }
+        let before = state
+        let rules = environment.rules
+        let arrived = fetched
+        let (after, conflicts) = try replica.transaction { (replica) throws(SyncError) in
+            var next = before
+            if rules.buildsBeforeApplying { try build(replica, &next) }
+            var conflicts: [Conflict] = []
+            for segment in group { conflicts += try apply(segment, replica, before.seen, &next) }
+            next.volume.add(arrived)
+            try save(next, after: before, in: replica)
+            return (next, conflicts)
+        }
+        state = after
+        report.pulledSegments += group.count
+        report.pulledChanges += group.reduce(0) { $0 + $1.record.changes.count }
+        report.conflicts += conflicts
+        return true
+    }
+
+    private nonisolated func apply(
+        _ segment: CheckedSegment, _ replica: R.Transaction, _ applied: VersionVector, _ state: inout SyncState
+    ) throws(SyncError) -> [Conflict] {
+        try take(segment, into: &state)
+        try count(segment.record, replica, in: &state)
+        var merge = Merge(
+            replica, author: segment.device, seen: segment.record.seen, applied: applied, top: keys.vault,
+            naming: naming(state))
+        try merge.apply(segment.record.changes)
+        replica.lamport = max(replica.lamport, segment.position.lamport)
+        state.seen[segment.device] = segment.position
+        return merge.conflicts
+    }
+
+    nonisolated func naming(_ state: SyncState) -> ConflictNaming {
+        let names = state.members.compactMapValues { $0.name.isEmpty ? nil : $0.name }
+        return ConflictNaming(devices: names, date: environment.date())
+    }
+
+    /// What a segment says about the vault's devices, and about what its writer knows.
+    private nonisolated func take(_ segment: CheckedSegment, into state: inout SyncState) throws(SyncError) {
+        admit(segment.record, to: &state)
+        note(segment.record.notices, of: segment.device, in: &state)
+        try takeKeys(segment, into: &state)
+        var known = segment.record.seen
+        known[segment.device] = segment.position
+        state.seenBy[segment.device] = known
+        state.acknowledged[segment.device] = Array(segment.record.acknowledged.prefix(SyncState.snapshotsMost))
+    }
+
+    /// Takes notices into the state: those of others as they are applied, own ones as they are put into a segment.
+    nonisolated func note(_ notices: [Notice], of device: Identifier, in state: inout SyncState) {
+        for notice in notices {
+            switch notice.kind {
+            case .revocation: revoke(notice.bytes, in: &state)
+            case .name: state.members[device]?.name = Array(notice.bytes.prefix(255))
+            case .kit:
+                guard let kit = Identifier(bytes: notice.bytes), !state.kits.contains(kit) else { continue }
+                state.kits.append(kit)
+            case .adminWrap, .rotation, .merge: keep(notice, in: &state)
+            case .enrolment: break
+            }
+        }
+    }
+
+    /// Notices that newcomers need though their segments are gone. The latest of each kind are enough: who has no box in a
+    /// rotation has none in the next ones either.
+    nonisolated func keep(_ notice: Notice, in state: inout SyncState) {
+        state.standing.removeAll { $0 == notice }
+        state.standing.append(notice)
+        let same = state.standing.indices.filter { state.standing[$0].kind == notice.kind }
+        if same.count > SyncState.standingMost { state.standing.remove(at: same[0]) }
+    }
+
+    /// Shuts out the device that the admin key says; the earliest end counts.
+    nonisolated func revoke(_ bytes: [UInt8], in state: inout SyncState) {
+        guard let admin = Genesis.adminKey(keys.genesis),
+            let revocation = Revocation(bytes, vault: keys.vault.pair, admin: admin),
+            let device = Identifier(bytes: revocation.device), let member = state.members[device],
+            revocation.last < member.revokedAfter ?? .max || member.revocation.isEmpty
+        else { return }
+        revoke(device, after: revocation.last, &state)
+        state.members[device]?.revocation = bytes
+    }
+
+    /// Admits the devices that the admin key vouches for.
+    nonisolated func admit(_ record: SegmentRecord, to state: inout SyncState) {
+        for notice in record.notices where notice.kind == .enrolment {
+            guard let device = admit(notice.bytes, to: &state) else { continue }
+            // Somebody who had not heard of the rotation has taken it in; it has no part in what came then.
+            if state.ring.hasRotation(unknownTo: record) { revoke(device, after: 0, &state) }
+        }
+    }
+
+    /// - Returns: the device, where it was none before.
+    @discardableResult
+    nonisolated func admit(_ bytes: [UInt8], to state: inout SyncState) -> Identifier? {
+        guard let admin = Genesis.adminKey(keys.genesis),
+            let enrolment = Enrolment(bytes, vault: keys.vault.pair, admin: admin),
+            let device = Identifier(bytes: enrolment.device), state.members[device] == nil,
+            state.members.count < SyncState.devicesMost
+        else { return nil }
+        state.members[device] = SyncState.Member(keys: enrolment.deviceKeys, enrolment: bytes)
+        return device
+    }
+
+    /// A device that has published nothing yet joins what is there: if that does not know of its kit, it is older.
+    func checkKit() throws(SyncError) {
+        guard let kit = environment.joinedWithKit, state.published == nil, !state.kits.contains(kit) else { return }
+        throw .rolledBack(Alarm(device: own, sequence: 0, object: "kit " + kit.hexadecimal))
+    }
+}

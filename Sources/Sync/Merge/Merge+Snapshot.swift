@@ -1,0 +1,184 @@
+internal import Format
+
+/// Putting the registers of a snapshot together with those of a replica that has some: for a device that cannot read the
+/// segments in between any more.
+///
+/// ``seen`` is what the snapshot covers, ``applied`` what the replica has. A version or a removal that one side has and the
+/// other one has not was either replaced there, where it is covered, or is news (Almeida et al. 2007, "Version stamps",
+/// and the join of causal registers in Shapiro et al. 2011).
+extension Merge {
+    mutating func adopt(_ registers: [SnapshotRegister]) throws(SyncError) {
+        var snapshot = Snapshot()
+        for register in registers { snapshot.add(register) }
+        let copies = snapshot.untouchedCopies
+        for lineage in snapshot.order where !copies.contains(lineage) { try adopt(lineage, snapshot) }
+        for register in snapshot.entries where !register.isUntouchedCopy { try adopt(register, snapshot) }
+        // Lineages that were new have their entries now.
+        for lineage in snapshot.order where !copies.contains(lineage) { try adoptVersions(lineage, snapshot) }
+        try hideForgotten(snapshot)
+        try sweepAll()
+        try moveCopies()
+    }
+
+    /// The registers by what they are of.
+    private struct Snapshot {
+        var order: [Identifier] = []
+        var lineages: [Identifier: (register: LineageRegister, content: ContentChange?)] = [:]
+        var entries: [EntryRegister] = []
+        var known: Set<Identifier> = []
+
+        mutating func add(_ register: SnapshotRegister) {
+            switch register {
+            case .lineage(let register, let content):
+                order.append(register.attributes.lineage)
+                lineages[register.attributes.lineage] = (register, content)
+            case .entry(let register):
+                entries.append(register)
+                known.insert(register.placement.entry)
+            }
+        }
+
+        /// Copies that nobody has touched follow from the rivals.
+        var untouchedCopies: Set<Identifier> {
+            Set(entries.filter(\.isUntouchedCopy).map(\.placement.lineage))
+        }
+
+        /// The versions of a lineage that nothing has replaced.
+        func live(_ lineage: Identifier) -> [Stamp] {
+            lineages[lineage].map { $0.register.heads + $0.register.rivals } ?? []
+        }
+
+        /// The content that a live version has, where it is there.
+        func content(_ lineage: Identifier, as stamp: Stamp) -> ContentChange? {
+            let known = lineages[lineage]
+            if known?.register.heads.contains(stamp) == true {
+                var content = known?.content
+                content?.stamp = stamp
+                return content
+            }
+            guard var content = lineages[Copy(of: lineage, stamp).lineage]?.content, content.stamp == stamp else {
+                return nil
+            }
+            (content.lineage, content.replaces) = (lineage, [])
+            return content
+        }
+    }
+
+    private mutating func adopt(_ lineage: Identifier, _ snapshot: Snapshot) throws(SyncError) {
+        guard let (register, content) = snapshot.lineages[lineage] else { return }
+        try apply(register.attributes)
+        guard try replica.lineage(lineage) == nil, var content else { return }
+        content.stamp = register.heads.max() ?? content.stamp
+        arrivals[lineage, default: Arrival()].content = content
+    }
+
+    /// The versions of a lineage that are live here, there, or on both sides.
+    private mutating func adoptVersions(_ lineage: Identifier, _ snapshot: Snapshot) throws(SyncError) {
+        guard let known = try replica.lineage(lineage) else { return }
+        let theirs = snapshot.live(lineage)
+        var gone = (known.heads + known.rivals).filter { seen.covers($0) && !theirs.contains($0) }
+        for stamp in theirs.sorted() where !applied.covers(stamp) {
+            guard let present = try replica.lineage(lineage), !(present.heads + present.rivals).contains(stamp),
+                var content = snapshot.content(lineage, as: stamp)
+            else { continue }
+            content.replaces = Array(Set(content.replaces).union(gone).prefix(Limits.stamps)).sorted()
+            try take(content, present)
+            gone = []
+        }
+        try noteSameBytes(lineage, snapshot)
+        touched.insert(lineage)
+    }
+
+    /// Versions that have the bytes of others, and no copy of their own.
+    private func noteSameBytes(_ lineage: Identifier, _ snapshot: Snapshot) throws(SyncError) {
+        guard let register = snapshot.lineages[lineage]?.register, let known = try replica.lineage(lineage) else {
+            return
+        }
+        let news = (register.heads + register.rivals).filter { stamp in
+            !applied.covers(stamp) && !(known.heads + known.rivals).contains(stamp)
+        }
+        let same = news.filter { register.heads.contains($0) && register.heads.contains { known.heads.contains($0) } }
+        let rivals = news.filter { register.rivals.contains($0) }
+        guard !same.isEmpty || !rivals.isEmpty else { return }
+        try replica.setHeads(
+            (known.heads + same).sorted(by: >), rivals: (known.rivals + rivals).sorted(), of: lineage)
+    }
+
+    private mutating func adopt(_ theirs: EntryRegister, _ snapshot: Snapshot) throws(SyncError) {
+        let stamp = theirs.placement.stamp
+        let isNewer = !hasSeen(stamp)
+        guard let ours = try replica.entry(theirs.placement.entry) else {
+            let hasNews = snapshot.live(theirs.placement.lineage).contains { !hasSeen($0) }
+            // What was here and is not: it was removed, and everybody knew.
+            guard isNewer || hasNews else { return }
+            if theirs.removals.isEmpty { return try place(hidden(theirs)) }
+            return try keepHidden(theirs)
+        }
+        var register = ours
+        if stamp > ours.placement.stamp { register.placement = theirs.placement }
+        register.removals = try removals(ours, theirs, snapshot)
+        let hasMoved = register.placement != ours.placement
+        if register.removals.isEmpty {
+            if hasMoved || !ours.isShown { try place(register) } else { try show(register) }
+        } else if hasMoved, ours.isShown {
+            try place(register)
+        } else if register != ours {
+            try hide(register)
+        }
+        if hasMoved, ours.placement.parent != register.placement.parent { try sweep(ours.placement.parent) }
+    }
+
+    /// Removals of either side that the other side has as well, or has not heard of; those give way to what they have not
+    /// seen of the other side.
+    private func removals(
+        _ ours: EntryRegister, _ theirs: EntryRegister, _ snapshot: Snapshot
+    ) throws(SyncError) -> [RemovalChange] {
+        let both = ours.removals.filter { theirs.removals.contains($0) }
+        var mine = ours.removals.filter { !theirs.removals.contains($0) && !seen.covers($0.stamp) }
+        var other = theirs.removals.filter { !ours.removals.contains($0) && !applied.covers($0.stamp) }
+        let news = snapshot.live(theirs.placement.lineage).filter { !hasSeen($0) }
+        if !hasSeen(theirs.placement.stamp) || !news.isEmpty { mine = [] }
+        let known = try replica.lineage(ours.placement.lineage)
+        let unseen = ((known?.heads ?? []) + (known?.rivals ?? [])).filter { !knows($0) }
+        if !knows(ours.placement.stamp) { other = [] }
+        other.removeAll { removal in unseen.contains { !removal.saw.contains($0) } }
+        return both + mine + other
+    }
+
+    /// Whether this replica had a change before the snapshot.
+    private func hasSeen(_ stamp: Stamp) -> Bool { stamp.device == Identifier.none || applied.covers(stamp) }
+
+    private func hidden(_ register: EntryRegister) -> EntryRegister {
+        var register = register
+        register.isShown = false
+        return register
+    }
+
+    private mutating func keepHidden(_ register: EntryRegister) throws(SyncError) {
+        // A removed directory that is shown for what is in it comes with that.
+        if register.isShown { return try place(hidden(register)) }
+        guard try arrive(register.placement.lineage) else { return }
+        try show(register)
+    }
+
+    /// Entries that the snapshot's writer knew and that it has no register of: they were removed, every device knew, and
+    /// the removal has been forgotten. What was edited here since then stays.
+    private mutating func hideForgotten(_ snapshot: Snapshot) throws(SyncError) {
+        var forgotten: [EntryRegister] = []
+        try replica.forEachRegister { (register) throws(SyncError) in
+            guard case .entry(let entry) = register, !snapshot.known.contains(entry.placement.entry),
+                !entry.isUntouchedCopy, seen.covers(entry.placement.stamp), entry.removals.isEmpty
+            else { return }
+            forgotten.append(entry)
+        }
+        for var register in forgotten.reversed() {
+            let known = try replica.lineage(register.placement.lineage)
+            let live = (known?.heads ?? []) + (known?.rivals ?? [])
+            guard live.allSatisfy({ knows($0) }) else { continue }
+            register.removals = [
+                RemovalChange(entry: register.placement.entry, stamp: register.placement.stamp, saw: live)
+            ]
+            try hide(register)
+        }
+    }
+}

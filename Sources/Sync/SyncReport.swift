@@ -1,0 +1,88 @@
+public import Format
+
+/// What a run moved, and what it noticed.
+public struct SyncReport: Equatable, Sendable {
+    public var pushedSegments = 0
+    public var pulledSegments = 0
+    public var pushedChanges = 0
+    public var pulledChanges = 0
+    public var conflicts: [Conflict] = []
+    /// Segments that wait for others that are not there yet.
+    public var waiting = 0
+    /// Objects that are not what their names say: half arrived, or changed by somebody.
+    public var damaged: [String] = []
+    /// Segments of devices that had been shut out.
+    public var refused = 0
+    /// Segments that others speak of and that have not been there for several looks: somebody may be keeping them back.
+    public var withheld: [Alarm] = []
+    /// The snapshot that this device began with, or caught up by.
+    public var startedFrom: SnapshotName?
+    /// A snapshot was written.
+    public var hasCompacted = false
+    /// Objects that were removed at the remote because a snapshot that every device can read covers them.
+    public var removedObjects = 0
+
+    public init() {}
+}
+
+/// How far a long run has got.
+public struct SyncProgress: Equatable, Sendable {
+    public enum Phase: Sendable {
+        case pushing, pulling, snapshot
+    }
+
+    public var phase: Phase
+    /// Segments or parts that are through…
+    public var done: Int
+    /// …of so many.
+    public var total: Int
+    /// Their bytes.
+    public var bytes: UInt64
+
+    public init(phase: Phase, done: Int, total: Int, bytes: UInt64) {
+        (self.phase, self.done, self.total, self.bytes) = (phase, done, total, bytes)
+    }
+}
+
+/// An alarm with what it is.
+public struct SyncAlarm: Equatable, Sendable {
+    public enum Kind: UInt8, Sendable {
+        case rolledBack = 1
+        case forked, cloned, revoked
+    }
+
+    public var kind: Kind
+    public var alarm: Alarm
+
+    public init(kind: Kind, alarm: Alarm) { (self.kind, self.alarm) = (kind, alarm) }
+}
+
+/// What is known without asking the remote: for `devices` and `status`.
+public struct SyncStatus: Equatable, Sendable {
+    public struct Device: Equatable, Sendable {
+        public var identifier: Identifier
+        /// What people call it; UTF-8.
+        public var name: [UInt8]
+        public var isOwn: Bool
+        /// The last segment of it that was applied here; of the own log, the last one that was made.
+        public var sequence: UInt64
+        /// Its Lamport clock there.
+        public var lamport: UInt64
+        /// It was shut out.
+        public var isRevoked: Bool
+        /// It has not said yet that it has seen everything that this device has.
+        public var isBehind: Bool
+        /// It could start from the latest snapshot; without that nothing is removed at the remote.
+        public var hasAcknowledged: Bool
+    }
+
+    public var devices: [Device]
+    /// The last own segment at the remote; 0 before the first.
+    public var published: UInt64
+    /// Own segments that wait to be sent.
+    public var waiting: Int
+    /// What was wrong at the last look; pushing has stopped.
+    public var alarm: SyncAlarm?
+    /// The latest snapshot that this device knows.
+    public var snapshot: SnapshotName?
+}
