@@ -15,6 +15,9 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
+/// What the simulation of synchronisation runs ten thousand times in each run of the tests is optimised there, too.
+let simulated = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let sqlite = Target.Dependency.product(name: "GRDBSQLite", package: "GRDB.swift")
@@ -28,13 +31,17 @@ func library(_ name: String, path: String, pkgConfig: String, apt: String) -> Ta
 
 /// A layer of the product. Dependencies point strictly downwards; `Tests/run` builds with
 /// `--explicit-target-dependency-import-check error`, so an undeclared import does not compile.
-func layer(_ name: String, path: String? = nil, _ dependencies: [Target.Dependency]) -> Target {
-    .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: strict)
+func layer(
+    _ name: String, path: String? = nil, _ dependencies: [Target.Dependency], settings: [SwiftSetting] = strict
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = [], settings: [SwiftSetting] = strict
+) -> Target {
     .testTarget(
-        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: strict)
+        name: name, dependencies: dependencies, path: "Tests/\(name)", resources: resources, swiftSettings: settings)
 }
 
 let package = Package(
@@ -64,10 +71,10 @@ let package = Package(
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
         library("CSystemd", path: "Mount/CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
-        layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"]),
-        layer("Format", []),
+        layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"], settings: simulated),
+        layer("Format", [], settings: simulated),
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
-        layer("Sync", ["Vault", "Format", "Sealing", system]),
+        layer("Sync", ["Vault", "Format", "Sealing", system], settings: simulated),
         layer("Remotes", ["CCurl", "CExpat", "CLinux", "Sync", system]),
         layer("KitImage", ["CPNG", "CQRencode", "CTurboJPEG", "CZbar"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),

@@ -46,7 +46,8 @@ extension MemoryTransaction {
             case .entry(let entry):
                 guard let register = store.entries[entry] else { continue }
                 restamp(register.placement.lineage, of: before)
-                guard register.placement.stamp.device == before else { continue }
+                // What was removed is not put back by it.
+                guard register.isShown, register.placement.stamp.device == before else { continue }
                 let stamp = nextStamp()
                 store.entries[entry]?.placement.stamp = stamp
             case .removal(let entry):

@@ -41,7 +41,29 @@ final class MemoryTransaction: ReplicaTransaction {
             changes += found
             size += found.reduce(0) { $0 + $1.encodedSize }
         }
-        return changes
+        return ordered(changes)
+    }
+
+    /// As a vault has them: attributes and contents, then directories before what is in them, then removals.
+    private func ordered(_ changes: [Change]) -> [Change] {
+        var parents: [Identifier: Identifier] = [:]
+        for case .entry(let entry) in changes { parents[entry.lineage] = entry.parent }
+        func rank(_ change: Change) -> (Int, UInt64, Identifier) {
+            switch change {
+            case .content(let content): return (0, 0, content.lineage)
+            case .attributes(let attributes): return (0, 0, attributes.lineage)
+            case .removal(let removal): return (.max, removal.stamp.lamport, removal.entry)
+            case .entry(let entry):
+                var (walk, depth) = (entry.parent, 1)
+                while depth < 64, let above = parents[walk] { (walk, depth) = (above, depth + 1) }
+                return (depth, 0, entry.entry)
+            }
+        }
+        let ranks = changes.map(rank)
+        let places = changes.indices.sorted { (left: Int, right: Int) -> Bool in
+            ranks[left] == ranks[right] ? left < right : ranks[left] < ranks[right]
+        }
+        return places.map { changes[$0] }
     }
 
     private func changes(for own: OwnChange) -> [Change] {

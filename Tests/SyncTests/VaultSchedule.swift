@@ -95,7 +95,7 @@ final class VaultSchedule {
             SyncEngine(
                 replica: devices[device].replica, remote: remotes[device], keys: devices[device].keys,
                 environment: environment))
-        log.append("sync \(device): \(outcome)")
+        log.append("sync \(device): \(outcome), \(calls) calls")
         if let twin = twins?.replicas[device], let remote = twins?.remotes[device] {
             remote.fail(after: calls, carryingOut: carriesOut)
             let other = await Outcome(
@@ -104,7 +104,7 @@ final class VaultSchedule {
             compare(device)
         }
         switch outcome {
-        case .moved(let count, _): return count
+        case .moved(let up, let down, _): return up + down
         case .stopped(.remote(.unreachable)) where isCutOff: return 0
         case .stopped(let error):
             failures.append("device \(device) stops: \(error)")
@@ -114,13 +114,13 @@ final class VaultSchedule {
 
     /// What a run came to.
     enum Outcome: Equatable {
-        case moved(Int, [Conflict])
+        case moved(up: Int, down: Int, [Conflict])
         case stopped(SyncError)
 
         init<R: Replica>(_ engine: SyncEngine<R>) async {
             do throws(SyncError) {
                 let report = try await engine.sync()
-                self = .moved(report.pushedSegments + report.pulledSegments, report.conflicts)
+                self = .moved(up: report.pushedSegments, down: report.pulledSegments, report.conflicts)
             } catch {
                 self = .stopped(error)
             }

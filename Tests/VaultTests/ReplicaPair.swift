@@ -77,16 +77,18 @@ final class ReplicaPair {
     static func apply(_ changes: [Change], _ transaction: ReplicationTransaction) throws(Errno) {
         transaction.lamport = changes.map(\.stamp.lamport).max() ?? 0
         var entries: [EntryChange] = []
+        for case .attributes(let attributes) in changes {
+            let known = try transaction.lineage(attributes.lineage)
+            if let known, known.attributes.stamp > attributes.stamp { continue }
+            try transaction.put(attributes)
+        }
         for change in changes {
             switch change {
-            case .attributes(let attributes):
-                let known = try transaction.lineage(attributes.lineage)
-                if let known, known.attributes.stamp > attributes.stamp { continue }
-                try transaction.put(attributes)
+            case .attributes: break
             case .content(let content):
                 let known = try transaction.lineage(content.lineage)
-                guard known?.heads.contains(content.stamp) != true else { continue }
-                #expect((known?.heads ?? []).allSatisfy { content.replaces.contains($0) }, "no conflict")
+                guard let known, !known.heads.contains(content.stamp) else { continue }
+                #expect(known.heads.allSatisfy { content.replaces.contains($0) }, "no conflict")
                 try transaction.put(content, heads: [content.stamp], rivals: [])
             case .entry(let entry): entries.append(entry)
             case .removal(let removal):

@@ -131,7 +131,7 @@ import Testing
             place { $0.name = [] }, place { $0.name = Array("..".utf8) }, place { $0.name = [0x61, 0x2F] },
             place { $0.name = [UInt8](repeating: 0x61, count: 256) }, place { $0.name = Array("a".utf8) },
             place { $0.parent = .random() }, place { $0.parent = file.lineage }, place { $0.lineage = .random() },
-            place { $0.lineage = root }, place { $0.lineage = directory.lineage },
+            place { $0.lineage = root },
             place { ($0.entry, $0.lineage, $0.parent) = (directory.entry, directory.lineage, directory.lineage) },
         ]
         for register in registers {

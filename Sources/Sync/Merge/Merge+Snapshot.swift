@@ -120,7 +120,8 @@ extension Merge {
         let hasMoved = register.placement != ours.placement
         if register.removals.isEmpty {
             if hasMoved || !ours.isShown { try place(register) } else { try show(register) }
-        } else if hasMoved, ours.isShown {
+        } else if hasMoved, ours.isShown, try !replica.children(of: register.placement.lineage).isEmpty {
+            // A removed directory that is shown for what is in it.
             try place(register)
         } else if register != ours {
             try hide(register)

@@ -5,10 +5,14 @@ public import SystemPackage
 
 /// Registers of this device that no other one has heard of, although they are in segments.
 public struct UnheardRegisters: Sendable {
+    /// Entries whose placement is.
     public var entries: [Identifier] = []
+    /// Entries whose removal is.
     public var removals: [Identifier] = []
+    /// Lineages whose attributes or content are.
     public var lineages: [Identifier] = []
 
+    /// None.
     public init() {}
 }
 

@@ -9,6 +9,7 @@ extension ReplicationTransaction {
         try vault.missingChunks(of: content, in: committer)
     }
 
+    /// Whether a chunk is there.
     public func hasBlob(_ slot: Int64) throws(Errno) -> Bool { try committer.has(.chunk, slot: slot) }
 
     /// Takes a chunk in for a content that is put later, in this transaction or in another one; one that is there is left
