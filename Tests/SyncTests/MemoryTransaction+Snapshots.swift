@@ -37,7 +37,7 @@ extension MemoryTransaction {
     // MARK: Going on as another device
 
     func becomeDevice(_ device: Identifier, reissuing unpublished: [OwnChange]) {
-        let before = store.device
+        let (before, heard) = (store.device, store.segmented)
         store.device = device
         store.own = unpublished + store.own
         store.segmented = store.lamport
@@ -46,8 +46,9 @@ extension MemoryTransaction {
             case .entry(let entry):
                 guard let register = store.entries[entry] else { continue }
                 restamp(register.placement.lineage, of: before)
-                // What was removed is not put back by it.
-                guard register.isShown, register.placement.stamp.device == before else { continue }
+                // What others have heard of stays as it is: an entry that was removed is not put back by it.
+                let isUnheard = register.placement.stamp.lamport > heard || unpublished.contains(change)
+                guard register.placement.stamp.device == before, isUnheard else { continue }
                 let stamp = nextStamp()
                 store.entries[entry]?.placement.stamp = stamp
             case .removal(let entry):
