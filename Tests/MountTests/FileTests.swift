@@ -107,7 +107,7 @@ import Testing
             let reader = try Posix.File(vault.path("file"), O_RDWR)
             #expect(try reader.read(20_000, at: 0) == expected)
             let mapping = unsafe mmap(nil, 10_000, PROT_READ | PROT_WRITE, MAP_SHARED, reader.number, 0)
-            let mapped = try #require(unsafe mapping == MAP_FAILED ? nil : mapping)
+            let mapped = unsafe try #require(mapping == MAP_FAILED ? nil : mapping)
             defer { unsafe munmap(mapped, 10_000) }
             // Two pages that the mapping has changed and nobody has written back.
             for place in [1, 5001] {
