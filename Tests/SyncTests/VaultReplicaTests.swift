@@ -222,13 +222,13 @@ final class VaultPair {
         let (device, old) = (Identifier.random(), pair.devices[0].vault.device)
         let (vault, replica) = (pair.devices[0].vault, pair.devices[0].replica)
         #expect(throws: SyncError.cloned) {
-            try replica.transaction { (t) throws(SyncError) in try t.becomeDevice(device, reissuing: []) }
+            try replica.transaction { (t) throws(SyncError) in try t.becomeDevice(device, after: 0, reissuing: []) }
         }
         let keys = DeviceKeys()
         let publicKeys = keys.publicKeys
         replica.prepare(successor: device, keys: keys)
         let changes = try replica.transaction { (transaction) throws(SyncError) in
-            try transaction.becomeDevice(device, reissuing: [])
+            try transaction.becomeDevice(device, after: 0, reissuing: [])
             return try transaction.ownChanges(atMost: 1 << 20)
         }
         #expect(vault.device == device && device != old)

@@ -44,10 +44,10 @@ extension SyncEngine {
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
             let outbox = try replica.outbox().sorted { $0.sequence < $1.sequence }
+            let heard = before.published?.lamport ?? 0
             let unpublished = Unpublished(
-                outbox.compactMap { open($0.bytes, before.ring)?.record }, of: before.device,
-                after: before.published?.lamport ?? 0)
-            try replica.becomeDevice(device, reissuing: unpublished.changes)
+                outbox.compactMap { open($0.bytes, before.ring)?.record }, of: before.device, after: heard)
+            try replica.becomeDevice(device, after: heard, reissuing: unpublished.changes)
             for (lineage, bases) in unpublished.bases {
                 try reissue(lineage, replacing: bases, unpublished, replica)
             }
