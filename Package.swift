@@ -96,7 +96,7 @@ let package = Package(
         tests("SealingTests", ["Sealing"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
-        tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", system]),
+        tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", system], settings: simulated),
         tests("RemotesTests", ["Remotes", "Sync", "TestSupport"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),

@@ -10,6 +10,9 @@ public struct ConnectionFlags: OptionSet, Sendable {
     /// Pages stay until we invalidate them. Else the kernel drops all pages of a file when it sees another
     /// time or length than it had.
     public static let explicitInvalidation = ConnectionFlags(rawValue: 1 << 25)
+    /// Writing past the page cache drops the pages that other descriptors have brought there. The kernel that first
+    /// said this flag (6.6) is the one that does so.
+    public static let directWritesInvalidate = ConnectionFlags(rawValue: COFFER_FUSE_DIRECT_IO_ALLOW_MMAP)
 }
 
 /// What we ask for, each where the kernel has it, and why.
@@ -26,7 +29,8 @@ enum Connection {
         ConnectionFlags.explicitInvalidation.rawValue,
         ConnectionFlags.handlesSetIDs.rawValue,
         1 << 30,  // INIT_EXT: there is a second word of flags, for the next ones
-        COFFER_FUSE_DIRECT_IO_ALLOW_MMAP,  // programs may share mappings of files with direct I/O (SQLite's do)
+        // Programs may share mappings of files with direct I/O (SQLite's do).
+        ConnectionFlags.directWritesInvalidate.rawValue,
         COFFER_FUSE_NO_EXPORT_SUPPORT,  // no open_by_handle_at(2) past the names, and no NFS
     ]
     // Left out with a reason:

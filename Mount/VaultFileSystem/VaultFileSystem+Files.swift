@@ -11,7 +11,7 @@ extension VaultFileSystem {
         try pass { () throws(Errno) in
             try vault.opened(Node(node), writing: isWriting, truncate: flags & O_TRUNC != 0)
         }
-        return reply(isWriting: isWriting)
+        return reply(flags)
     }
 
     func didOpen(_ node: NodeID, handle: Handle) {
@@ -35,15 +35,17 @@ extension VaultFileSystem {
                 vault.forget(made.0, count: 1)
                 throw error
             }
-            return (entry(made), reply(isWriting: isWriting))
+            return (entry(made), reply(flags))
         }
     }
 
-    private func reply(isWriting: Bool) -> OpenReply {
+    private func reply(_ flags: Int32) -> OpenReply {
+        let isWriting = flags & O_ACCMODE != O_RDONLY
         var reply = OpenReply(handle: Handle(isWriting ? VaultFileSystem.writing : 0))
         // We are the only writer: what the kernel has of a file is what is in it.
         reply.keepsCache = !usesNoCache
         reply.isDirect = usesNoCache
+        reply.writesDirectly = flags & O_ACCMODE == O_WRONLY
         reply.needsNoFlush = !isWriting
         return reply
     }

@@ -118,8 +118,12 @@ public protocol ReplicaTransaction: AnyObject {
     /// This database goes on under another device's name, because another one goes on under its own: what it has
     /// changed and nobody has heard of becomes the new device's, with new stamps.
     ///
-    /// - Parameter unpublished: registers that are in own segments which never got to the remote.
-    func becomeDevice(_ device: Identifier, reissuing unpublished: [OwnChange]) throws(SyncError)
+    /// - Parameters:
+    ///   - heard: the clock of the old device up to which others have heard of it: these changes stay as they are.
+    ///   - unpublished: registers that are in own segments which never got to the remote.
+    func becomeDevice(
+        _ device: Identifier, after heard: UInt64, reissuing unpublished: [OwnChange]
+    ) throws(SyncError)
 }
 
 /// A register that this device has changed itself.

@@ -164,8 +164,11 @@ public final class VaultTransaction: ReplicaTransaction {
     // MARK: Going on as another device
 
     /// - Throws: ``SyncError/cloned`` where ``VaultReplica/prepare(successor:keys:)`` has not given this device's keys.
-    public func becomeDevice(_ device: Identifier, reissuing unpublished: [OwnChange]) throws(SyncError) {
+    public func becomeDevice(
+        _ device: Identifier, after heard: UInt64, reissuing unpublished: [OwnChange]
+    ) throws(SyncError) {
         var registers = UnheardRegisters()
+        registers.heard = heard
         for change in unpublished {
             switch change {
             case .entry(let entry): registers.entries.append(entry)

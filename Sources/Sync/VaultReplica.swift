@@ -13,7 +13,7 @@ public final class VaultReplica: Replica {
     public init(_ vault: Vault) { self.vault = vault }
 
     /// Gives the keys of the device that this copy of the vault may have to go on as: see
-    /// ``ReplicaTransaction/becomeDevice(_:reissuing:)``.
+    /// ``ReplicaTransaction/becomeDevice(_:after:reissuing:)``.
     public func prepare(successor device: Identifier, keys: consuming DeviceKeys) {
         successor.set(device, keys)
     }

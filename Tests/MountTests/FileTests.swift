@@ -98,6 +98,37 @@ import Testing
         }
     }
 
+    /// Writing through a descriptor that cannot read goes past the page cache: what is there of the file follows.
+    @Test func readersAndMappingsSeeWhatAWriteOnlyDescriptorWrites() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            var expected = [UInt8](repeating: UInt8(ascii: "a"), count: 10_000)
+            try Posix.write(expected, to: vault.path("file"))
+            let reader = try Posix.File(vault.path("file"), O_RDWR)
+            #expect(try reader.read(20_000, at: 0) == expected)
+            let mapping = unsafe mmap(nil, 10_000, PROT_READ | PROT_WRITE, MAP_SHARED, reader.number, 0)
+            let mapped = unsafe try #require(mapping == MAP_FAILED ? nil : mapping)
+            defer { unsafe munmap(mapped, 10_000) }
+            // Two pages that the mapping has changed and nobody has written back.
+            for place in [1, 5001] {
+                unsafe mapped.storeBytes(of: UInt8(ascii: "m"), toByteOffset: place, as: UInt8.self)
+                expected[place] = UInt8(ascii: "m")
+            }
+            let writer = try Posix.File(vault.path("file"), O_WRONLY)
+            for place in [10, 5010, 9998] {
+                lseek(writer.number, place, SEEK_SET)
+                try writer.write(Array("new".utf8))
+                expected.replaceSubrange(place..<min(place + 3, expected.count), with: Array("new".utf8))
+            }
+            #expect(unsafe [UInt8](UnsafeRawBufferPointer(start: mapped, count: 10_000)) == Array(expected.prefix(10_000)))
+            #expect(try reader.read(20_000, at: 0) == expected)
+            let appender = try Posix.File(vault.path("file"), O_WRONLY | O_APPEND)
+            try appender.write(Array("end".utf8))
+            #expect(try reader.read(20_000, at: 0) == expected + Array("end".utf8))
+            try vault.lock()
+        }
+    }
+
     @Test func sparseAndTruncated() throws {
         try TestVault.with { vault in
             try vault.mount()

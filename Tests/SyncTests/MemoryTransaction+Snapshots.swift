@@ -36,36 +36,37 @@ extension MemoryTransaction {
 
     // MARK: Going on as another device
 
-    func becomeDevice(_ device: Identifier, reissuing unpublished: [OwnChange]) {
+    func becomeDevice(_ device: Identifier, after heard: UInt64, reissuing unpublished: [OwnChange]) {
         let before = store.device
         store.device = device
         store.own = unpublished + store.own
         store.segmented = store.lamport
+        // What others have heard of stays as it is: an entry that was removed is not put back by it.
+        let isUnheard = { (stamp: Stamp) in stamp.device == before && stamp.lamport > heard }
         for change in store.own {
             switch change {
             case .entry(let entry):
-                guard let register = store.entries[entry] else { continue }
-                restamp(register.placement.lineage, of: before)
-                // What was removed is not put back by it.
-                guard register.isShown, register.placement.stamp.device == before else { continue }
+                guard let placement = store.entries[entry]?.placement else { continue }
+                restamp(placement.lineage, where: isUnheard)
+                guard isUnheard(placement.stamp) else { continue }
                 let stamp = nextStamp()
                 store.entries[entry]?.placement.stamp = stamp
             case .removal(let entry):
                 guard var register = store.entries[entry] else { continue }
-                for index in register.removals.indices where register.removals[index].stamp.device == before {
+                for index in register.removals.indices where isUnheard(register.removals[index].stamp) {
                     register.removals[index].stamp = nextStamp()
                 }
                 store.entries[entry] = register
-            case .lineage(let lineage): restamp(lineage, of: before)
+            case .lineage(let lineage): restamp(lineage, where: isUnheard)
             }
         }
     }
 
-    private func restamp(_ lineage: Identifier, of before: Identifier) {
+    private func restamp(_ lineage: Identifier, where isUnheard: (Stamp) -> Bool) {
         guard var known = store.lineages[lineage] else { return }
-        if known.attributes.stamp.device == before { known.attributes.stamp = nextStamp() }
-        if known.heads.contains(where: { $0.device == before }) {
-            known.heads = (known.heads.filter { $0.device != before } + [nextStamp()]).sorted(by: >)
+        if isUnheard(known.attributes.stamp) { known.attributes.stamp = nextStamp() }
+        if known.heads.contains(where: isUnheard) {
+            known.heads = (known.heads.filter { !isUnheard($0) } + [nextStamp()]).sorted(by: >)
         }
         store.lineages[lineage] = known
     }

@@ -44,8 +44,10 @@ extension SyncEngine {
         state = try replica.transaction { (replica) throws(SyncError) in
             var next = before
             let outbox = try replica.outbox().sorted { $0.sequence < $1.sequence }
-            let unpublished = Unpublished(outbox.compactMap { open($0.bytes, before.ring)?.record }, of: before.device)
-            try replica.becomeDevice(device, reissuing: unpublished.changes)
+            let heard = before.published?.lamport ?? 0
+            let unpublished = Unpublished(
+                outbox.compactMap { open($0.bytes, before.ring)?.record }, of: before.device, after: heard)
+            try replica.becomeDevice(device, after: heard, reissuing: unpublished.changes)
             for (lineage, bases) in unpublished.bases {
                 try reissue(lineage, replacing: bases, unpublished, replica)
             }
@@ -70,10 +72,14 @@ extension SyncEngine {
         var bases: [Identifier: Set<Stamp>] = [:]
         var stamps: Set<Stamp> = []
 
-        init(_ records: [SegmentRecord], of device: Identifier) {
+        /// - Parameter published: the device's clock up to which others have heard of it. A placement from before comes
+        ///   along with its lineage, and is none that is to be told anew: somebody may have removed the entry since.
+        init(_ records: [SegmentRecord], of device: Identifier, after published: UInt64) {
             for change in records.flatMap(\.changes) {
                 switch change {
-                case .entry(let change): note(.entry(change.entry))
+                case .entry(let change):
+                    guard change.stamp.device == device, change.stamp.lamport > published else { continue }
+                    note(.entry(change.entry))
                 case .removal(let change): note(.removal(change.entry))
                 case .attributes(let change): note(.lineage(change.lineage))
                 case .content(let change):

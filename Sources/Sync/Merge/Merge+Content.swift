@@ -20,12 +20,42 @@ extension Merge {
             try replica.noteOwn(.lineage(merged.lineage))
             conflicts.append(.merged(entry: try entry(of: change.lineage)))
         } else if change.stamp > present {
-            try showCopy(of: mine, as: present)
-            try replica.put(change, heads: [change.stamp], rivals: (rivals + heads).sorted())
+            var same: [Stamp] = []
+            for rival in rivals where try isShown(rival, with: change) { same.append(rival) }
+            for rival in same { try withdrawCopy(of: change.lineage, rival) }
+            let others = rivals.filter { !same.contains($0) }
+            try showLoser(mine, as: heads.min() ?? present, beside: others)
+            try replica.put(
+                change, heads: ([change.stamp] + same).sorted(by: >), rivals: (others + heads).sorted())
         } else {
-            try showCopy(of: change, as: change.stamp)
+            try showLoser(change, as: change.stamp, beside: rivals)
             try replica.setHeads(heads, rivals: (rivals + [change.stamp]).sorted(), of: change.lineage)
         }
+    }
+
+    /// Whether the copy that is shown for a rival has the bytes of a content.
+    private func isShown(_ rival: Stamp, with content: ContentChange) throws(SyncError) -> Bool {
+        guard let shown = try replica.content(of: Copy(of: content.lineage, rival).lineage), shown.stamp == rival else {
+            return false
+        }
+        return try hasSameBytes(shown, content)
+    }
+
+    /// Shows a version that has lost. Of several with the same bytes the earliest is shown for all of them, so that every
+    /// device shows the same one, whatever came first.
+    private mutating func showLoser(
+        _ content: ContentChange, as stamp: Stamp, beside rivals: [Stamp]
+    ) throws(SyncError) {
+        for rival in rivals where try isShown(rival, with: content) {
+            guard stamp < rival else { return }
+            try withdrawCopy(of: content.lineage, rival)
+        }
+        try showCopy(of: content, as: stamp)
+    }
+
+    private func withdrawCopy(of lineage: Identifier, _ stamp: Stamp) throws(SyncError) {
+        let copy = Copy(of: lineage, stamp)
+        if try replica.entry(copy.entry)?.isUntouchedCopy == true { try replica.withdraw(copy.entry) }
     }
 
     /// What was there is replaced: the latest of the rest is the content.
@@ -34,7 +64,7 @@ extension Merge {
             var winner = try replica.content(of: Copy(of: change.lineage, best).lineage)
         else { return try replica.put(change, heads: [change.stamp], rivals: rivals) }
         let rest = rivals.filter { $0 != best }
-        try showCopy(of: change, as: change.stamp)
+        try showLoser(change, as: change.stamp, beside: rest)
         (winner.lineage, winner.stamp) = (change.lineage, best)
         try replica.put(winner, heads: [best], rivals: (rest + [change.stamp]).sorted())
         try dropCopy(of: change.lineage, best, beside: [])

@@ -107,7 +107,14 @@ struct Merge<Replica: ReplicaTransaction> {
             guard !known.isDirectory else { return }
             // What was applied before and is not live was replaced; it comes along for those who lack the lineage.
             let isKnown = known.heads.contains(change.stamp) || known.rivals.contains(change.stamp)
-            if !isKnown, !applied.covers(change.stamp) { try take(change, known) }
+            if !isKnown, !applied.covers(change.stamp) {
+                if try replica.entries(of: change.lineage).isEmpty {
+                    // It was removed, every device knew, and the removal was forgotten: so is what it held.
+                    try replica.put(change, heads: [change.stamp], rivals: [])
+                } else {
+                    try take(change, known)
+                }
+            }
         } else {
             arrivals[change.lineage, default: Arrival()].content = change
         }

@@ -91,19 +91,26 @@ final class Applier: Sendable {
     /// Returns when the full region, if there is one, is in the store and on the disk. Waits for one who is at it.
     func apply() throws(Errno) {
         try writer.withLock { (writer) throws(Errno) in
-            guard let full = journal.full else { return }
-            if !full.isStored {
-                do throws(DatabaseFailure) { try writer.commit(full.rows) } catch { throw error.errno }
-                durability.noteCommit()
-                // Once only, also where it cannot be made durable: a version that takes over what the store has of a
-                // file would get its later content the second time.
-                journal.noteFullStored()
-            }
+            guard try store(writer) else { return }
             // Before the region is written again: its entries may have been promised to survive a power loss.
             try durability.makeDurable()
             journal.releaseFull()
             noteSpace(writer)
         }
+    }
+
+    /// Moves the rows of the full region.
+    ///
+    /// - Returns: false where there is none.
+    private func store(_ writer: StoreWriter) throws(Errno) -> Bool {
+        guard let full = journal.full else { return false }
+        guard !full.isStored else { return true }
+        do throws(DatabaseFailure) { try writer.commit(full.rows) } catch { throw error.errno }
+        durability.noteCommit()
+        // Once only, also where it cannot be made durable: a version that takes over what the store has of a
+        // file would get its later content the second time.
+        journal.noteFullStored()
+        return true
     }
 
     /// Puts one operation into the store, past the journal, which is empty.

@@ -20,12 +20,14 @@ extension Committer {
     // MARK: Files
 
     func loadFile(_ slot: Int64) throws(Errno) -> (FileRecord, Seal) {
-        try load(.file, .file, slot: slot) { (bytes) throws(FormatError) in try FileRecord(decoding: bytes) }
+        if let known = recent.find(slot) { return known }
+        return try load(.file, .file, slot: slot) { (bytes) throws(FormatError) in try FileRecord(decoding: bytes) }
     }
 
     func putFile(_ record: FileRecord, slot: Int64, previous: Seal?, content: ContentColumn) throws(Errno) {
         let seal = seal(.file, slot: slot) { record.encode(into: &$0) }
         unsafe try put(.file, slot: slot, seal, previous: previous, content: content)
+        recent.note(slot, record, seal)
     }
 
     func deleteFile(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.file, slot: slot, seal: seal) }

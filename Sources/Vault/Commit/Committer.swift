@@ -26,6 +26,8 @@ final class Committer {
     var sync = SyncIndex()
     /// Segments from all rows: what is left of the list.
     var scan: OwnScan?
+    /// Records of files that were written last.
+    var recent = RecentFiles()
     /// Set while nothing may be written: opened read-only, or being locked.
     var refusal: Errno?
     /// ``Vault/onChange(_:)``
@@ -87,6 +89,7 @@ final class Committer {
             return result
         } catch {
             root = before
+            recent.forgetAll()
             sync.rollBack()
             throw error
         }
@@ -119,6 +122,7 @@ final class Committer {
             }
         } catch {
             root = before
+            recent.forgetAll()
             sync.rollBack()
             throw error
         }
@@ -181,6 +185,7 @@ final class Committer {
     }
 
     private func write(_ change: RowChange) throws(Errno) {
+        unsafe recent.forget(change.key)
         hasWritten = true
         if let direct {
             do throws(DatabaseFailure) { try unsafe direct.rows.run(change) } catch { throw error.errno }

@@ -29,6 +29,8 @@ final class Journal: Sendable {
         var full: Region?
         /// Its rows are there.
         var isFullStored = false
+        /// Memory of a region that was stored, for the next one.
+        var spare = RowSet()
     }
 
     private struct Region {
@@ -123,16 +125,14 @@ final class Journal: Sendable {
         bytes.reserveCapacity(Journal.headerSize + Journal.entryHeader + staged.bytes.count)
         if number == 0 {
             first = base
-            bytes = header(base: base)
+            bytes += header(base: base)
             end = 0
         }
         let tag = tag(base: first, number: number, staged.bytes)
         for word in [UInt32(truncatingIfNeeded: staged.bytes.count), 0] { bytes.append(littleEndian: word) }
         for word in [tag.0, tag.1] { bytes.append(littleEndian: word) }
         bytes.append(contentsOf: staged.bytes)
-        do { try file.writeAll(toAbsoluteOffset: start + Int64(end), bytes) } catch {
-            throw (error as? Errno) ?? .ioError
-        }
+        try Journal.write(bytes, to: file, at: start + Int64(end))
         number += 1
         regions.withLock { regions in
             (regions.open.base, regions.open.entries, regions.open.end) = (first, number, end + bytes.count)
@@ -142,6 +142,18 @@ final class Journal: Sendable {
             rows.store(count, ordering: .releasing)
         }
         durability.noteCommit()
+    }
+
+    private static func write(_ bytes: [UInt8], to file: FileDescriptor, at start: Int64) throws(Errno) {
+        try unsafe bytes.withRawBytes { (bytes) throws(Errno) in
+            var done = 0
+            while done < bytes.count {
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[done...])
+                do { done += try unsafe file.write(toAbsoluteOffset: start + Int64(done), rest) } catch {
+                    throw (error as? Errno) ?? .ioError
+                }
+            }
+        }
     }
 
     /// magic "CFRJ", format u8, zero u8 ×3, vault 16, base u64, zeroes to 64 bytes.
@@ -169,7 +181,8 @@ final class Journal: Sendable {
         regions.withLock { regions in
             guard regions.full == nil, regions.open.entries > 0 else { return false }
             regions.full = regions.open
-            regions.open = Region(place: 1 - regions.open.place)
+            regions.open = Region(place: 1 - regions.open.place, rows: regions.spare)
+            regions.spare = RowSet()
             return true
         }
     }
@@ -182,10 +195,14 @@ final class Journal: Sendable {
     /// They are in the store, and need not be on the disk yet.
     func noteFullStored() { regions.withLock { $0.isFullStored = true } }
 
-    /// They are there, durably.
+    /// They are there, durably. Their memory is used again: growing into new pages took a twelfth of a creation
+    /// (measured).
     func releaseFull() {
         regions.withLock { regions in
+            var spare = regions.full?.rows ?? RowSet()
             (regions.full, regions.isFullStored) = (nil, false)
+            spare.removeAll()
+            regions.spare = spare
             rows.store(regions.open.rows.states.count, ordering: .releasing)
         }
     }

@@ -14,6 +14,9 @@ struct RowKey: Hashable {
     init(_ table: Table, _ slot: Int64) { self.init(table.rawValue, slot) }
 
     static let root = RowKey(0, 1)
+
+    /// Slots are random or count up, and no table has the numbers of another: one word tells them apart.
+    func hash(into hasher: inout Hasher) { hasher.combine(UInt64(bitPattern: slot) ^ UInt64(table) << 56) }
 }
 
 /// One change of a sealed row. `@unsafe`: valid as long as what it points at.

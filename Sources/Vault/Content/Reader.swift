@@ -178,6 +178,7 @@ final class Reader {
 /// A few readers; whoever comes takes one that is free.
 final class ReaderPool: Sendable {
     private let readers: [ReaderBox]
+    /// Whose turn it is to be waited for.
     private let turn = Atomic<Int>(0)
 
     final class ReaderBox: Sendable {
@@ -194,14 +195,14 @@ final class ReaderPool: Sendable {
     }
 
     func withReader<R: Sendable>(_ body: (Reader) throws(Errno) -> R) throws(Errno) -> R {
-        let first = turn.wrappingAdd(1, ordering: .relaxed).newValue
-        for offset in 0..<readers.count {
-            let box = readers[((first &+ offset) & Int.max) % readers.count]
+        // Always from the first: one reader's cache of pages serves most requests.
+        for box in readers {
             if let result = try box.lock.withLockIfAvailable({ (reader) throws(Errno) in try body(reader) }) {
                 return result
             }
         }
-        return try readers[(first & Int.max) % readers.count].lock.withLock { (reader) throws(Errno) in
+        let waiting = turn.wrappingAdd(1, ordering: .relaxed).newValue & Int.max
+        return try readers[waiting % readers.count].lock.withLock { (reader) throws(Errno) in
             try body(reader)
         }
     }

@@ -5,13 +5,10 @@ enum ScratchNames {
     /// Vim's `.name.swp` and its successors `.swo`, `.swn`… (`:help swap-file`), and `.swx` and `.swpx`
     /// with which it probes the file system.
     static func isVolatile(_ name: RawSpan) -> Bool {
-        let bytes = Bytes(name)
-        if bytes.count >= 7, bytes[0] == UInt8(ascii: "."), bytes.hasSuffix(".swpx") { return true }
-        guard bytes.count >= 6, bytes[0] == UInt8(ascii: "."), bytes[bytes.count - 4] == UInt8(ascii: ".") else {
-            return false
-        }
-        return bytes[bytes.count - 3] == UInt8(ascii: "s") && bytes[bytes.count - 2] == UInt8(ascii: "w")
-            && (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(bytes[bytes.count - 1])
+        let count = name.byteCount
+        guard count >= 6, name[0] == UInt8(ascii: ".") else { return false }
+        if count >= 7, name.has(".swpx", at: count - 5) { return true }
+        return name.has(".sw", at: count - 4) && (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(name[count - 1])
     }
 
     /// Everything that never reaches the remote: swap files, backups (`name~`), Emacs' locks `.#name`
@@ -20,34 +17,27 @@ enum ScratchNames {
     ///
     /// Of directories only the desktop's: editors keep files under such names.
     static func isLocal(_ name: RawSpan, isDirectory: Bool) -> Bool {
-        let bytes = Bytes(name)
-        if isDirectory { return bytes.hasPrefix(".Trash-") }
-        if isVolatile(name) { return true }
-        if bytes.count > 1, bytes[bytes.count - 1] == UInt8(ascii: "~") { return true }
-        if bytes.count > 2, bytes[0] == UInt8(ascii: "#"), bytes[bytes.count - 1] == UInt8(ascii: "#") { return true }
-        return bytes.equals("4913") || bytes.hasPrefix(".#") || bytes.hasPrefix(".goutputstream-")
-            || bytes.hasPrefix(".~lock.") || bytes.hasPrefix(".Trash-")
+        let count = name.byteCount
+        if isDirectory { return name.has(".Trash-", at: 0) }
+        guard count > 1 else { return false }
+        let (first, last) = (name[0], name[count - 1])
+        if last == UInt8(ascii: "~") { return true }
+        if count > 2, first == UInt8(ascii: "#"), last == UInt8(ascii: "#") { return true }
+        guard first == UInt8(ascii: ".") else { return count == 4 && name.has("4913", at: 0) }
+        return isVolatile(name) || name.has(".#", at: 0) || name.has(".goutputstream-", at: 0)
+            || name.has(".~lock.", at: 0) || name.has(".Trash-", at: 0)
     }
+}
 
-    /// A name's bytes with the few comparisons that are needed here.
-    private struct Bytes: ~Copyable {
-        private let bytes: [UInt8]
-        var count: Int { bytes.count }
-        subscript(index: Int) -> UInt8 { bytes[index] }
+extension RawSpan {
+    fileprivate subscript(offset: Int) -> UInt8 { unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
 
-        init(_ name: RawSpan) {
-            bytes = unsafe name.withUnsafeBytes { unsafe [UInt8]($0) }
+    /// Whether `text` stands at `offset`.
+    fileprivate func has(_ text: StaticString, at offset: Int) -> Bool {
+        guard offset >= 0, byteCount - offset >= text.utf8CodeUnitCount else { return false }
+        return text.withUTF8Buffer { text in
+            text.indices.allSatisfy { unsafe text[$0] == self[offset + $0] }
         }
-
-        func hasPrefix(_ prefix: StaticString) -> Bool {
-            "\(prefix)".utf8.elementsEqual(bytes.prefix(prefix.utf8CodeUnitCount))
-        }
-
-        func hasSuffix(_ suffix: StaticString) -> Bool {
-            "\(suffix)".utf8.elementsEqual(bytes.suffix(suffix.utf8CodeUnitCount))
-        }
-
-        func equals(_ other: StaticString) -> Bool { "\(other)".utf8.elementsEqual(bytes) }
     }
 }
 

@@ -5,6 +5,8 @@ public import SystemPackage
 
 /// Registers of this device that no other one has heard of, although they are in segments.
 public struct UnheardRegisters: Sendable {
+    /// The device's clock up to which others have heard of what it changed.
+    public var heard: UInt64 = 0
     /// Entries whose placement is.
     public var entries: [Identifier] = []
     /// Entries whose removal is.
@@ -33,9 +35,10 @@ extension ReplicationTransaction {
         try writeHeader(device, keys)
         (committer.root.device, committer.root.isIncomplete, committer.scan) = (device, true, nil)
         var renewed: [Stamp: Stamp] = [:]
-        for lineage in found.lineages { try renew(lineage, of: old, &renewed) }
-        for entry in found.entries { try renewPlacement(entry, of: old) }
-        for entry in found.removals { try renewRemovals(entry, of: old, renewed) }
+        let isUnheard = { (stamp: Stamp) in stamp.device == old && stamp.lamport > found.heard }
+        for lineage in found.lineages { try renew(lineage, where: isUnheard, &renewed) }
+        for entry in found.entries { try renewPlacement(entry, where: isUnheard) }
+        for entry in found.removals { try renewRemovals(entry, where: isUnheard, renewed) }
         for (lineage, known) in committer.sync.rivals.values where known.stamps.contains(where: { renewed[$0] != nil })
         {
             try committer.setRivals(known.stamps.map { renewed[$0] ?? $0 }, of: lineage)
@@ -82,11 +85,13 @@ extension ReplicationTransaction {
         }
     }
 
-    private func renew(_ lineage: Identifier, of old: Identifier, _ renewed: inout [Stamp: Stamp]) throws(Errno) {
+    private func renew(
+        _ lineage: Identifier, where isUnheard: (Stamp) -> Bool, _ renewed: inout [Stamp: Stamp]
+    ) throws(Errno) {
         guard let file = try file(of: lineage) else { return }
         var (record, seal) = try committer.loadFile(file.slot)
-        if record.stamp.device == old { record.stamp = nextStamp() }
-        if let head = record.heads.first(where: { $0.device == old }) {
+        if isUnheard(record.stamp) { record.stamp = nextStamp() }
+        if let head = record.heads.first(where: isUnheard) {
             let stamp = nextStamp()
             renewed[head] = stamp
             record.heads = ([stamp] + record.heads.filter { $0 != head }).sorted(by: >)
@@ -95,23 +100,23 @@ extension ReplicationTransaction {
         unsafe try committer.putFile(record, slot: file.slot, previous: seal, content: .keep)
     }
 
-    private func renewPlacement(_ entry: Identifier, of old: Identifier) throws(Errno) {
+    private func renewPlacement(_ entry: Identifier, where isUnheard: (Stamp) -> Bool) throws(Errno) {
         if let placed = placed(entry), placed.slot != 0, leaves(entry) {
             var (record, seal) = try committer.loadEntry(placed.slot)
-            if record.stamp.device == old { record.stamp = nextStamp() }
+            if isUnheard(record.stamp) { record.stamp = nextStamp() }
             try committer.putEntry(record, slot: placed.slot, previous: seal)
-        } else if var register = try committer.keptRegister(of: entry), register.placement.stamp.device == old {
+        } else if var register = try committer.keptRegister(of: entry), isUnheard(register.placement.stamp) {
             register.placement.stamp = nextStamp()
             try committer.keepRegister(register)
         }
     }
 
     private func renewRemovals(
-        _ entry: Identifier, of old: Identifier, _ renewed: [Stamp: Stamp]
+        _ entry: Identifier, where isUnheard: (Stamp) -> Bool, _ renewed: [Stamp: Stamp]
     ) throws(Errno) {
         guard var register = try committer.keptRegister(of: entry) else { return }
         for place in register.removals.indices {
-            if register.removals[place].stamp.device == old { register.removals[place].stamp = nextStamp() }
+            if isUnheard(register.removals[place].stamp) { register.removals[place].stamp = nextStamp() }
             register.removals[place].saw = register.removals[place].saw.map { renewed[$0] ?? $0 }
         }
         try committer.keepRegister(register)
