@@ -94,7 +94,7 @@ END {
     enter("SEE ALSO")
     if (page == "coffer") count = split(verbs, others, " ")
     else others[count = 1] = ""
-    for (i = 1; i <= count; i++) add(".BR coffer" (others[i] == "" ? "" : "\\-" others[i]) " (1),")
+    for (i = 1; i <= count; i++) add(".BR coffer" (others[i] == "" ? "" : "\\-" text(others[i])) " (1),")
     add(".BR fusermount3 (1),\n.BR mount (8)")
 
     printf ".TH %s 1 \"\" \"coffer %s\" \"Coffer\"\n", toupper(page), version
