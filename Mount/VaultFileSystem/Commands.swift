@@ -62,6 +62,8 @@ final class Commands: Sendable {
         _ password: borrowing MasterPassword, _ email: RawSpan,
         cost: (_ unlock: KDFParameters, _ physicalMemoryMiB: UInt64) -> KDFParameters
     ) throws(Errno) -> [UInt8] {
+        // RFC 5321, 4.5.3.1.3: a path of 256 bytes with its angle brackets.
+        guard email.byteCount <= 254 else { throw .invalidArgument }
         let address = unsafe email.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
         do throws(VaultError) {
             let keys = try pass { () throws(VaultError) in try vault.wrappedKeys() }
@@ -83,7 +85,9 @@ final class Commands: Sendable {
         guard let service else { throw .invalidArgument }
         guard gate.enter() else { throw .socketNotConnected }
         defer { gate.leave() }
-        return Commands.answer(.done, service.answer(secret, request))
+        let answer = service.answer(secret, request)
+        guard !answer.isEmpty else { throw .invalidArgument }
+        return Commands.answer(.done, answer)
     }
 
     /// Runs what needs the open vault, unless it is being locked.

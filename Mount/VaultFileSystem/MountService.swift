@@ -13,7 +13,7 @@ public struct MountService: Sendable {
     /// Where the remote is, for kits; empty where there is none.
     public var remote: @Sendable () -> String
     /// Answers what another verb asks through the control file `command`: a secret, which may be empty and is wiped by the
-    /// caller, and a request. At most 32 KiB.
+    /// caller, and a request. At most 32 KiB; nothing for what is no request.
     public var answer: @Sendable (_ secret: RawSpan, _ request: RawSpan) -> [UInt8]
 
     public init(

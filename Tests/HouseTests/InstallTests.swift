@@ -59,7 +59,9 @@ import Testing
         #expect(try text("share/zsh/site-functions/_coffer").hasPrefix("#compdef coffer"))
         #expect(try text("share/fish/vendor_completions.d/coffer.fish").contains("complete -c 'coffer'"))
         for verb in Self.verbs {
-            #expect(try text("share/bash-completion/completions/coffer").contains("_coffer_\(verb.replacing("-", with: "_"))"))
+            #expect(
+                try text("share/bash-completion/completions/coffer").contains(
+                    "_coffer_\(verb.replacing("-", with: "_"))"))
         }
 
         try FileManager.default.moveItem(atPath: home.file("tmp/other"), toPath: home.file("tree/usr/bin/other"))
