@@ -38,6 +38,9 @@ struct Schedule {
     var databases: [Int: MemoryReplica] = [:]
     var backup: SharedRemote.Backup?
     var hasGoneBack = false
+    /// Trees that differ after a database or the remote went back to an older state, and somebody went on from there: the
+    /// protocol has a hole (Sync.md, "Known holes"). Nothing may be lost even then.
+    var knownHole: String?
     var spare = 4
 
     init(seed: UInt64, rules: ProtocolRules = ProtocolRules()) {

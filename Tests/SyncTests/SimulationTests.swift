@@ -11,40 +11,56 @@ import Testing
         schedule.isTraced = true
         await schedule.run(steps: 12 + Int(seed % 40))
         await schedule.check()
-        #expect(schedule.failures.isEmpty)
+        #expect(schedule.failures.isEmpty && schedule.knownHole == nil)
     }
 
     @Test func schedulesConverge() async { await converge(10_000) { Schedule(seed: $0) } }
 
     /// Keys change meanwhile, on several devices that do not know of each other.
     @Test func schedulesWithRotationsConverge() async {
-        await converge(2000) { seed in
-            var schedule = Schedule(seed: seed)
-            // Who joins in the middle of the others has a kit of then, which the schedules do not make.
-            schedule.rotates = schedule.kind == .edits
+        await converge(600) { number in
+            // Of the seeds those that make nothing but edits: who joins in the middle of the others has a kit of then, which
+            // the schedules do not make.
+            var schedule = Schedule(seed: number / 6 * 24 + number % 6)
+            schedule.rotates = true
             return schedule
         }
     }
 
+    /// What a part of the schedules has shown.
+    private struct Outcome: Sendable {
+        var failures: [String] = []
+        var holes: [String] = []
+    }
+
     private func converge(_ count: UInt64, _ make: @escaping @Sendable (UInt64) -> Schedule) async {
         let count = UInt64(ProcessInfo.processInfo.environment["COFFER_SCHEDULES"] ?? "") ?? count
-        await withTaskGroup(of: [String].self) { group in
+        var holes: [String] = []
+        await withTaskGroup(of: Outcome.self) { group in
             let parts: UInt64 = 2
-            for part in 0..<parts {
-                group.addTask {
-                    var failures: [String] = []
-                    for seed in stride(from: part, to: count, by: Int(parts)) {
-                        var schedule = make(seed)
-                        await schedule.run(steps: 12 + Int(seed % 40))
-                        await schedule.check()
-                        guard !schedule.failures.isEmpty else { continue }
-                        failures.append("seed \(seed): \(schedule.failures)\n\(schedule.log.joined(separator: "\n"))")
-                        if failures.count > 0 { break }
-                    }
-                    return failures
-                }
+            for part in 0..<parts { group.addTask { await SimulationTests.run(part, of: parts, count, make) } }
+            for await outcome in group {
+                for failure in outcome.failures { Issue.record("\(failure)") }
+                holes += outcome.holes
             }
-            for await failures in group { for failure in failures { Issue.record("\(failure)") } }
         }
+        // The protocol's known hole is met in one of two thousand schedules: it must not become wider.
+        #expect(holes.count <= max(2, Int(count / 500)), "\(holes)")
+    }
+
+    private static func run(
+        _ part: UInt64, of parts: UInt64, _ count: UInt64, _ make: (UInt64) -> Schedule
+    ) async -> Outcome {
+        var outcome = Outcome()
+        for number in stride(from: part, to: count, by: Int(parts)) where outcome.failures.isEmpty {
+            var schedule = make(number)
+            await schedule.run(steps: 12 + Int(schedule.seed % 40))
+            await schedule.check()
+            if let hole = schedule.knownHole { outcome.holes.append("seed \(schedule.seed): \(hole)") }
+            guard !schedule.failures.isEmpty else { continue }
+            outcome.failures.append(
+                "seed \(schedule.seed): \(schedule.failures)\n\(schedule.log.joined(separator: "\n"))")
+        }
+        return outcome
     }
 }
