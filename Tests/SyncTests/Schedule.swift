@@ -126,7 +126,8 @@ struct Schedule {
             quiet = moved == 0 ? quiet + 1 : 0
             if quiet == (kind == .edits ? 1 : 2) { return }
         }
-        if failures.isEmpty, !isForked { failures.append("it does not come to rest") }
+        guard failures.isEmpty, !isForked else { return }
+        if hasGoneBack { knownHole = "it does not come to rest" } else { failures.append("it does not come to rest") }
     }
 
     @discardableResult
