@@ -69,11 +69,8 @@ final class EvidenceFolder: Sendable {
 
     /// `2026-11-23T10-20-30.123`, in UTC: sorts by time.
     private static func stamp() -> String {
-        var now = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &now)
-        let text = Moment.iso8601(now.tv_sec).replacingOccurrences(of: ":", with: "-").dropLast()
-        let fraction = String(now.tv_nsec / 1_000_000)
-        return "\(text).\(String(repeating: "0", count: 3 - fraction.count))\(fraction)"
+        let text = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        return String(text.replacingOccurrences(of: ":", with: "-").dropLast())
     }
 }
 
@@ -113,23 +110,24 @@ enum LastSync {
     }
 
     static func moment(_ vault: Vault) -> String? {
-        var status = stat()
-        guard unsafe stat(path(vault).string, &status) == 0 else { return nil }
-        return Moment.iso8601(status.st_mtim.tv_sec)
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path(vault).string)
+        return (attributes?[.modificationDate] as? Date)?.formatted(.iso8601)
     }
 }
 
 /// Tells cheaply whether anything can be new in a folder that is a remote: each push replaces a hint, which changes the
 /// time of the hints' folder.
 struct HintWatch: Sendable {
-    private var last: [Int] = []
+    private var last: [UInt8] = []
 
     /// Whether the folder looks another way than at the last call.
     mutating func hasChanged(_ folder: String) -> Bool {
-        let seen = ["\(folder)/v1/head", "\(folder)/v1/log"].flatMap { path -> [Int] in
+        // As bytes: which module the members of a timespec belong to depends on the order of files.
+        let seen = ["\(folder)/v1/head", "\(folder)/v1/log"].flatMap { path -> [UInt8] in
             var status = stat()
-            guard unsafe stat(path, &status) == 0 else { return [0, 0, 0] }
-            return [Int(status.st_ino), status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+            guard unsafe stat(path, &status) == 0 else { return [0] }
+            return unsafe withUnsafeBytes(of: &status.st_ino) { unsafe Array($0) }
+                + withUnsafeBytes(of: &status.st_mtim) { unsafe Array($0) }
         }
         defer { last = seen }
         return seen != last

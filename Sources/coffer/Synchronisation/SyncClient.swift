@@ -165,7 +165,10 @@ enum Interrupts {
     static func wait(_ duration: Duration) -> Bool {
         var signals = Interrupts.signals
         let (seconds, fraction) = duration.components
-        var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(fraction / 1_000_000_000))
-        return unsafe sigtimedwait(&signals, nil, &time) > 0
+        // A timespec, whose members belong to one of several modules: to which depends on the order of files.
+        let time = [Int(seconds), Int(fraction / 1_000_000_000)]
+        return unsafe time.withUnsafeBytes { time in
+            unsafe sigtimedwait(&signals, nil, time.bindMemory(to: timespec.self).baseAddress) > 0
+        }
     }
 }
