@@ -32,6 +32,13 @@ enum Call {
         if durable { try check(fsync(file), path.text) }
     }
 
+    /// Replaces what is in a file, which is made where it is missing.
+    static func overwrite(_ path: Path, _ content: ArraySlice<UInt8>) throws {
+        let file = try check(unsafe open(path.bytes, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644), path.text)
+        defer { close(file) }
+        try write(file, content, path)
+    }
+
     static func append(_ path: Path, _ content: ArraySlice<UInt8>) throws {
         let file = try check(unsafe open(path.bytes, O_WRONLY | O_APPEND | O_CLOEXEC), path.text)
         defer { close(file) }

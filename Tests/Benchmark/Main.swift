@@ -49,5 +49,24 @@ import Glibc
         if options.wants("sizes"), let coffer = options.coffer {
             try Sizes(program: coffer, scratch: options.scratch, counts: options.sizes).run(report)
         }
+        if options.wants("sync") {
+            try Synchronisation(options).run(pushers, report)
+            if let coffer = options.coffer { try SyncSizes(options, program: coffer).run(report) }
+        }
+    }
+
+    private var pushers: [any Pusher] {
+        let (scratch, password) = (options.scratch, "\(options.scratch)/password")
+        var pushers: [any Pusher] = []
+        if let coffer = options.coffer {
+            pushers.append(CofferPusher(folder: "\(scratch)/sync-coffer", program: coffer, password: password))
+        }
+        if options.pushers.contains("rclone") {
+            pushers.append(RclonePusher(folder: "\(scratch)/sync-rclone", password: password))
+        }
+        if options.pushers.contains("pass") {
+            pushers.append(PassPusher(folder: "\(scratch)/sync-pass", keys: "\(scratch)/gpg"))
+        }
+        return pushers
     }
 }

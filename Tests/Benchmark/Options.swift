@@ -3,7 +3,9 @@ struct Options {
     /// A folder with one folder for each system: `mount` is what is measured, `remount` makes its caches cold.
     var scratch = ""
     var systems: [String] = []
-    /// The path of the coffer program, for the sizes; nil leaves them out.
+    /// What is synchronised beside coffer: rclone, pass.
+    var pushers: [String] = []
+    /// The path of the coffer program, for the sizes and synchronisation; nil leaves them out.
     var coffer: String?
     var quick = false
     var markdown = false
@@ -23,13 +25,14 @@ struct Options {
             case "--long": long = true
             case "--scratch": scratch = try Self.value(argument, &rest)
             case "--coffer": coffer = try Self.value(argument, &rest)
+            case "--pusher": pushers.append(try Self.value(argument, &rest))
             case "--only": only.append(try Self.value(argument, &rest))
             case _ where argument.hasPrefix("-"): throw UsageError(description: "unknown option \(argument)")
             default: systems.append(argument)
             }
         }
-        guard !scratch.isEmpty, !systems.isEmpty else {
-            throw UsageError(description: "needs --scratch FOLDER and the names of systems below it")
+        guard !scratch.isEmpty else {
+            throw UsageError(description: "needs --scratch FOLDER; then the names of systems below it")
         }
     }
 
