@@ -107,6 +107,8 @@ struct ConflictView: Codable, Sendable, Equatable {
         case joined
         /// A folder would have been within itself, and is where it was.
         case movedBack
+        /// Devices showed it differently, and it was kept.
+        case settled
     }
 
     var kind: Kind
@@ -120,6 +122,7 @@ struct ConflictView: Codable, Sendable, Equatable {
         case .renamed: "\(path): another entry has its name now"
         case .joined: "\(path): two folders of this name are one now"
         case .movedBack: "\(path): moved back, it would have been within itself"
+        case .settled: "\(path): kept, another device showed it differently"
         }
     }
 }

@@ -79,6 +79,7 @@ extension ConflictView {
         case .renamed(let entry): self.init(kind: .renamed, path: path(entry))
         case .joined(let directory): self.init(kind: .joined, path: path(directory))
         case .movedBack(let entry): self.init(kind: .movedBack, path: path(entry))
+        case .settled(let entry): self.init(kind: .settled, path: path(entry))
         }
     }
 }
