@@ -1,4 +1,5 @@
 import Format
+import Sealing
 import Sync
 import Testing
 
@@ -15,6 +16,12 @@ import Testing
     private func affected(_ pair: Pair, _ device: Int, replica: MemoryReplica? = nil) async throws -> AffectedEntries {
         let failure = await #expect(throws: SyncError.self) { try await pair.sync(device, replica: replica) }
         return try await pair.engine(device, replica: replica).affected(by: try #require(failure))
+    }
+
+    /// A device sees an older remote, in which its own log is whole.
+    private func setBack(_ pair: Pair, _ old: [RemotePath: [UInt8]], except device: Int) {
+        let own = pair.segments(of: device, in: pair.view(device))
+        pair.setView(device, old.merging(pair.view(device).filter { own.contains($0.key) }) { $1 })
     }
 
     private func names(_ affected: AffectedEntries) -> Set<String> {
@@ -50,8 +57,7 @@ import Testing
         for device in [0, 1] { try await pair.sync(device) }
         try pair.make("of another device", "y", on: 1)
         try await pair.sync(1)
-        let theirs = pair.segments(of: 1, in: pair.view(1))
-        pair.setView(1, old.merging(pair.view(1).filter { theirs.contains($0.key) }) { $1 })
+        setBack(pair, old, except: 1)
         let affected = try await affected(pair, 1)
         #expect(names(affected) == ["mail", "later", "moved", "gone"])
         #expect(affected.count == 4 && !affected.isIncomplete)
@@ -70,6 +76,12 @@ import Testing
         let folder = segments[0].components.dropLast()
         let planted = "\(segments.count - 1).\(String(repeating: "a", count: 32))"
         view[try #require(RemotePath(folder + [planted]))] = Array("litter".utf8)
+        // Nor is what somebody with the account key makes of one: the device has not signed it.
+        var bytes = try #require(pair.view(1)[segments[segments.count - 2]])
+        bytes[bytes.count - 1] ^= 1
+        let digest = unsafe Digest.blake2b128(bytes.span.bytes)
+        let forged = "\(segments.count - 1).\(Identifier(low: digest.0, high: digest.1).hexadecimal)"
+        view[try #require(RemotePath(folder + [forged]))] = bytes
         pair.setView(1, view)
         #expect(names(try await affected(pair, 1)) == ["two", "three"])
     }
@@ -104,8 +116,26 @@ import Testing
         try pair.make("mine", "x", on: 0)
         try await pair.sync(0)
         try pair.make("never sent", "y", on: 0)
+        for calls in 0..<40 where pair.replicas[0].store.outbox.isEmpty {
+            pair.remotes[0].fail(after: calls, carryingOut: false)
+            await #expect(throws: SyncError.self) { try await pair.sync(0) }
+        }
+        pair.remotes[0].fail(after: .max, carryingOut: false)
+        try pair.make("in no segment yet", "z", on: 0)
         pair.setView(0, old)
         #expect(names(try await affected(pair, 0)) == ["mine"])
+    }
+
+    /// A version that stands beside the present one is lost like any other.
+    @Test func attack12_lostRivalIsNamed() async throws {
+        let pair = try await syncedPair()
+        let old = pair.view(1)
+        for text in ["mine", "again", "and again"] { try pair.write(text, to: "note", on: 1) }
+        try pair.write("theirs", to: "note", on: 0)
+        for device in [0, 1] { try await pair.sync(device) }
+        setBack(pair, old, except: 1)
+        let names = names(try await affected(pair, 1))
+        #expect(names.contains("note") && names.count == 2, "\(names)")
     }
 
     /// One device's log with two histories, the second of which changes other entries.
@@ -130,6 +160,18 @@ import Testing
         #expect(names(affected) == ["mail", "note", "only there"])
         #expect(affected.count == 3 && !affected.isIncomplete)
         #expect(affected.saved == Timestamp(seconds: 3000, nanoseconds: 0))
+    }
+
+    /// One of them goes on behind that.
+    @Test func attack13_historyThatGoesOnMayHaveMore() async throws {
+        let (pair, left) = try await forked()
+        let right = pair.view(1)
+        pair.setView(0, left)
+        try pair.make("later", "x", on: 0)
+        try await pair.sync(0)
+        pair.setView(1, right.merging(pair.view(0)) { one, _ in one })
+        let affected = try await affected(pair, 1)
+        #expect(names(affected) == ["mail", "note", "only there"] && affected.isIncomplete)
     }
 
     /// The history that was read here is not at the remote any more.
