@@ -32,13 +32,16 @@ final class VaultPair {
 
     @discardableResult
     func sync(_ device: Int) async throws -> SyncReport {
-        let engine = SyncEngine(
+        let report = try await engine(device).sync()
+        remote.deliver(1, using: &random)
+        return report
+    }
+
+    func engine(_ device: Int) -> SyncEngine<VaultReplica> {
+        SyncEngine(
             replica: devices[device].replica, remote: remotes[device], keys: devices[device].keys,
             environment: SyncEnvironment(
                 date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20))
-        let report = try await engine.sync()
-        remote.deliver(1, using: &random)
-        return report
     }
 
     func outbox(_ device: Int) throws -> [UInt64] {
