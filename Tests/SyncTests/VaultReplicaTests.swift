@@ -265,6 +265,28 @@ final class VaultPair {
         }
     }
 
+    /// Looking for what an alarm is about changes nothing in the vault, also where much is.
+    @Test func lookingForWhatIsLostWritesNothing() async throws {
+        let pair = try VaultPair()
+        try await pair.syncAll()
+        let old = pair.remote.contents.withLock { $0.views[1] }
+        let folder = try pair.devices[0].make("d", in: .root, mode: 0o040700)
+        for number in 0..<600 {
+            try pair.devices[0].write("x", to: pair.devices[0].make("\(number)", in: folder, mode: 0o100600))
+        }
+        try await pair.syncAll()
+        pair.remote.contents.withLock { $0.views[1] = old }
+        let engine = pair.engine(1)
+        let failure = await #expect(throws: SyncError.self) { _ = try await engine.sync() }
+        let before = pair.devices[1].vault.committer.withLock { $0.root.counter }
+        let affected = try await engine.affected(by: try #require(failure))
+        #expect(affected.count == 601 && affected.entries.count == AffectedEntries.most)
+        let paths = affected.entries.map { pair.devices[1].vault.path(ofEntry: $0.entry) }
+        #expect(paths == (590..<600).reversed().map { "d/\($0)" })
+        #expect(try #require(affected.saved).seconds > 1_700_000_000)
+        #expect(pair.devices[1].vault.committer.withLock { $0.root.counter } == before)
+    }
+
     /// A poll that finds nothing writes nothing.
     @Test func anIdleSyncWritesNothing() async throws {
         let pair = try VaultPair()

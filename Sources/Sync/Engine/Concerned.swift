@@ -34,6 +34,12 @@ struct Concerned: Sendable {
         if stamp > saved?.stamp ?? .zero { saved = (stamp, time) }
     }
 
+    /// Takes in what was gathered elsewhere.
+    mutating func add(_ other: Concerned) {
+        for (entry, stamp) in other.stamps { note(entry, stamp) }
+        if let content = other.saved { noteContent(content.stamp, saved: content.time) }
+    }
+
     // MARK: From registers
 
     /// Notes an entry where something of it was changed within the spans.

@@ -148,21 +148,20 @@ extension SyncEngine {
             try checkCancellation()
             let part = Array(waiting.suffix(512))
             waiting.removeLast(part.count)
-            let before = concerned
-            let (next, inside) = try replica.transaction { (replica) throws(SyncError) in
-                var next = before
+            let (found, inside) = try replica.transaction { (replica) throws(SyncError) in
+                var found = Concerned()
                 var inside: [Identifier] = []
                 for entry in part {
                     guard let register = try replica.entry(entry) else { continue }
                     let lineage = try replica.lineage(register.placement.lineage)
-                    next.note(register, lineage, within: spans)
+                    found.note(register, lineage, within: spans)
                     if register.isShown, lineage?.isDirectory == true {
                         inside += try replica.children(of: register.placement.lineage)
                     }
                 }
-                return (next, inside)
+                return (found, inside)
             }
-            concerned = next
+            concerned.add(found)
             waiting += inside
         }
         return concerned
