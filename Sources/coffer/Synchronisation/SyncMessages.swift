@@ -77,6 +77,8 @@ struct SyncSummary: Codable, Sendable {
     var refused = 0
     /// Objects that others speak of and that have not come for long: somebody may be keeping them back.
     var withheld: [String] = []
+    /// The other devices that ``damaged`` and ``withheld`` are about. Which entries those hold cannot be known.
+    var sources: [SourceView] = []
     /// More conflicts or damaged objects than are listed.
     var notListed = 0
 
@@ -91,6 +93,26 @@ struct SyncSummary: Codable, Sendable {
         notListed += (damaged.count + 1) / 2
         damaged.removeLast((damaged.count + 1) / 2)
         return true
+    }
+}
+
+/// A device of which something is damaged or does not come.
+struct SourceView: Codable, Sendable, Equatable {
+    var name: String
+    var id: String
+    /// When something new of it was read here last, in ISO 8601.
+    var lastRead: String?
+
+    /// Whether an object of the remote is one that it has written.
+    func wrote(_ object: String) -> Bool {
+        let parts = object.split(separator: "/", maxSplits: 3)
+        return parts.count > 2 && parts[2].prefix { $0 != "." } == id
+    }
+
+    var sentence: String {
+        let who = List.printable(name)
+        return lastRead.map { "Something new of \(who) was read here last at \($0)." }
+            ?? "Nothing of \(who) was ever read here."
     }
 }
 
