@@ -53,11 +53,35 @@ public struct SyncOverview: Codable, Sendable {
     public var hasUnpushedChanges = false
     /// Why the last run did not end well; automatic synchronisation goes on where it is only unreachable.
     public var trouble: String?
-    /// Synchronisation has stopped until somebody decides: one sentence each.
-    public var alarms: [String] = []
+    /// Synchronisation has stopped until somebody decides.
+    public var alarms: [Alarm] = []
     /// Entries that two devices have changed differently.
     public var conflicts: [String] = []
     public var devices: [Device] = []
+
+    /// What is wrong with the remote, or with this copy of the vault. It has paths of entries, which are secret.
+    public struct Alarm: Codable, Sendable {
+        /// What happened, and what to do.
+        public var message: String
+        /// The device that it is about; nil where it is about none.
+        public var device: String?
+        /// When something of that device was read here last, in ISO 8601.
+        public var lastRead: String?
+        /// The object at the remote that shows it.
+        public var object: String?
+        /// The folder in which what shows it is kept.
+        public var evidence: String?
+        /// Paths of the entries that it is about, those that were changed last first.
+        public var entries: [String] = []
+        /// How many there are besides ``entries``…
+        public var notListed = 0
+        /// …at the least, where not everything that would tell of them can be read.
+        public var isIncomplete = false
+        /// When the latest content of these entries was saved, in ISO 8601, by the clock of the device that did.
+        public var time: String?
+
+        public init(message: String) { self.message = message }
+    }
 
     /// One device of the vault.
     public struct Device: Codable, Sendable {

@@ -58,6 +58,8 @@ public protocol ReplicaTransaction: AnyObject {
     func children(of lineage: Identifier) throws(SyncError) -> [Identifier]
     /// Removed directories that are shown because something is in them.
     func removedButShown() throws(SyncError) -> [Identifier]
+    /// Entries that are not shown, as long as it is remembered that they were there.
+    func removed() throws(SyncError) -> [Identifier]
     /// The entries of a lineage, shown or not.
     func entries(of lineage: Identifier) throws(SyncError) -> [Identifier]
     func lineage(_ lineage: Identifier) throws(SyncError) -> LineageRegister?

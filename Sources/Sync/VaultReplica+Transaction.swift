@@ -85,6 +85,8 @@ public final class VaultTransaction: ReplicaTransaction {
 
     public func removedButShown() -> [Identifier] { vault.removedButShown() }
 
+    public func removed() -> [Identifier] { vault.removed() }
+
     public func entries(of lineage: Identifier) -> [Identifier] { vault.entries(of: lineage).sorted() }
 
     public func lineage(_ lineage: Identifier) throws(SyncError) -> LineageRegister? {

@@ -20,6 +20,7 @@ enum Console {
         let red = usesColours ? "\u{1B}[31m" : ""
         let plain = usesColours ? "\u{1B}[0m" : ""
         say("\(red)coffer:\(plain) \(failure.message)")
+        for line in failure.alarm?.lines ?? [] { say("        \(line)") }
         if let hint = failure.hint { say("        \(hint)") }
     }
 

@@ -29,6 +29,8 @@ struct Failure: Error, Codable, Sendable {
     var code: ExitCode
     var message: String
     var hint: String?
+    /// What it is about, where the remote or this copy of the vault is not what it was.
+    var alarm: SyncOverview.Alarm?
 
     init(_ code: ExitCode, _ message: String, hint: String? = nil) {
         self.code = code

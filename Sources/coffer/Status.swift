@@ -57,6 +57,9 @@ struct Status: ParsableCommand {
         }
         for path in status.conflicts { Console.result("Conflict: \(List.printable(path))") }
         if let trouble = status.trouble { Console.result("Trouble:  \(List.printable(trouble))") }
-        for alarm in status.alarms { Console.result("Alarm:    \(List.printable(alarm))") }
+        for alarm in status.alarms {
+            Console.result("Alarm:    \(List.printable(alarm.message))")
+            for line in alarm.lines { Console.result("          \(line)") }
+        }
     }
 }

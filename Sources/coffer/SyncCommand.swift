@@ -12,7 +12,8 @@ struct SyncCommand: ParsableCommand {
             delete the copy like any file. While the vault is mounted, this happens by itself.
 
             Where the remote has lost what was there (31), shows two histories (32) or belongs to another vault (33), \
-            nothing is pushed, and what shows it is kept below $XDG_STATE_HOME/coffer/evidence.
+            nothing is pushed, and what shows it is kept below $XDG_STATE_HOME/coffer/evidence. The entries that it is \
+            about are named; with --json they are in `alarm`.
             """,
             examples: ["coffer sync", "coffer sync --accept-rollback", "coffer sync --json"],
             codes: .opening + [
@@ -45,12 +46,20 @@ struct SyncCommand: ParsableCommand {
     func run() throws {
         let manner: SyncManner =
             acceptRollback ? .acceptingRollback : rebuild ? .rebuilding : asNewDevice ? .asNewDevice : .plain
-        let outcome = try vault.synchronise(
-            .sync(manner), password, secret: asNewDevice ? .masterPassword : .none)
+        let outcome: SyncOutcome
+        do {
+            outcome = try vault.synchronise(
+                .sync(manner), password, secret: asNewDevice ? .masterPassword : .none)
+        } catch let failure as Failure {
+            if json, let alarm = failure.alarm { Console.json(["alarm": alarm]) }
+            throw failure
+        }
         let summary = outcome.summary ?? SyncSummary()
         if json { Console.json(summary) } else { summary.tell() }
         for note in outcome.notes { Console.say(note) }
-        guard summary.damaged.isEmpty else { throw Failure.damaged(summary.damaged, more: 0) }
+        guard summary.damaged.isEmpty else {
+            throw Failure.damaged(summary.damaged, more: 0, of: summary.sources(of: summary.damaged))
+        }
     }
 }
 
@@ -65,7 +74,9 @@ extension SyncSummary {
             Console.say("\(SyncSummary.count(waiting, "segment")) of others wait for what has not arrived yet.")
         }
         for object in withheld {
-            Console.say("Warning: \(object) has not come for long, though others have it: is it being kept back?")
+            let since = sources(of: [object]).map { " " + $0.sentence }.joined()
+            Console.say(
+                "Warning: \(object) has not come for long, though others have it: is it being kept back?\(since)")
         }
         if refused > 0 {
             Console.say("\(SyncSummary.count(refused, "segment")) of revoked devices were refused.")

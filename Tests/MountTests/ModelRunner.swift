@@ -137,6 +137,9 @@ struct Divergence: Sendable {
 /// Runs one sequence on a new vault and on an empty folder, comparing after every step.
 struct ModelRunner {
     let operations: [ModelOperation]
+    /// After how many steps the attributes of the whole trees are compared, besides each step's result; contents are
+    /// every twentieth time.
+    var interval = 25
 
     /// On a new vault and a plain folder beside it.
     func run() throws -> Divergence? {
@@ -169,8 +172,9 @@ struct ModelRunner {
                 }
             }
             // What is wrong with an entry that no later step is about would be missed.
-            let isWhole = operation.isForTheMount || index % 500 == 499 || index == operations.count - 1
-            if isWhole || index % 25 == 24 {
+            let isLast = index == operations.count - 1
+            let isWhole = operation.isForTheMount || index % (20 * interval) == 20 * interval - 1 || isLast
+            if isWhole || index % interval == interval - 1 {
                 if let difference = try compare(plain, mounted, contents: isWhole) {
                     return Divergence(steps: index + 1, what: "after \(operation)\n\(difference)")
                 }

@@ -6,7 +6,7 @@ import Synchronization
 extension Schedule {
     /// When everything has arrived everywhere.
     mutating func check() async {
-        guard failures.isEmpty, !isForked, knownHole == nil else { return }
+        guard failures.isEmpty, !isForked else { return }
         checkTrees()
         checkContents()
         for device in replicas.indices where !replicas[device].store.outbox.isEmpty {

@@ -113,6 +113,10 @@ final class MemoryTransaction: ReplicaTransaction {
         store.entries.values.filter { $0.isShown && !$0.removals.isEmpty }.map(\.placement.entry).sorted()
     }
 
+    func removed() -> [Identifier] {
+        store.entries.values.filter { !$0.isShown }.map(\.placement.entry).sorted()
+    }
+
     func entries(of lineage: Identifier) -> [Identifier] {
         store.entries.values.filter { $0.placement.lineage == lineage }.map(\.placement.entry).sorted()
     }

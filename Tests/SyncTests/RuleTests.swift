@@ -21,6 +21,21 @@ import Testing
         Issue.record("2,000 schedules do not miss the rule")
     }
 
+    /// Seeds in which a device goes on after it or the remote went back, and devices come to show different trees by it.
+    @Test func snapshotsAreCompared() async {
+        for seed in [2732, 8039] as [UInt64] {
+            for isCompared in [true, false] {
+                var rules = ProtocolRules()
+                rules.comparesSnapshots = isCompared
+                var schedule = Schedule(seed: seed, rules: rules)
+                await schedule.run(steps: 12 + Int(seed % 40))
+                await schedule.check()
+                #expect((schedule.knownHole == nil) == isCompared, "seed \(seed)")
+                #expect(schedule.failures.isEmpty)
+            }
+        }
+    }
+
     @Test func removalWaitsForAcknowledgement() async { await expectFailure { $0.waitsForAcknowledgement = false } }
 
     @Test func segmentsStayUntilTheyAreThere() async { await expectFailure { $0.keepsOutbox = false } }

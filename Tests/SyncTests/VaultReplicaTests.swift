@@ -32,13 +32,16 @@ final class VaultPair {
 
     @discardableResult
     func sync(_ device: Int) async throws -> SyncReport {
-        let engine = SyncEngine(
+        let report = try await engine(device).sync()
+        remote.deliver(1, using: &random)
+        return report
+    }
+
+    func engine(_ device: Int) -> SyncEngine<VaultReplica> {
+        SyncEngine(
             replica: devices[device].replica, remote: remotes[device], keys: devices[device].keys,
             environment: SyncEnvironment(
                 date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20))
-        let report = try await engine.sync()
-        remote.deliver(1, using: &random)
-        return report
     }
 
     func outbox(_ device: Int) throws -> [UInt64] {
@@ -260,6 +263,28 @@ final class VaultPair {
             let notices = try pair.devices[0].replica.transaction { (t) throws(SyncError) in try t.takeNotices() }
             #expect(notices == expected)
         }
+    }
+
+    /// Looking for what an alarm is about changes nothing in the vault, also where much is.
+    @Test func lookingForWhatIsLostWritesNothing() async throws {
+        let pair = try VaultPair()
+        try await pair.syncAll()
+        let old = pair.remote.contents.withLock { $0.views[1] }
+        let folder = try pair.devices[0].make("d", in: .root, mode: 0o040700)
+        for number in 0..<600 {
+            try pair.devices[0].write("x", to: pair.devices[0].make("\(number)", in: folder, mode: 0o100600))
+        }
+        try await pair.syncAll()
+        pair.remote.contents.withLock { $0.views[1] = old }
+        let engine = pair.engine(1)
+        let failure = await #expect(throws: SyncError.self) { _ = try await engine.sync() }
+        let before = pair.devices[1].vault.committer.withLock { $0.root.counter }
+        let affected = try await engine.affected(by: try #require(failure))
+        #expect(affected.count == 601 && affected.entries.count == AffectedEntries.most)
+        let paths = affected.entries.map { pair.devices[1].vault.path(ofEntry: $0.entry) }
+        #expect(paths == (590..<600).reversed().map { "d/\($0)" })
+        #expect(try #require(affected.saved).seconds > 1_700_000_000)
+        #expect(pair.devices[1].vault.committer.withLock { $0.root.counter } == before)
     }
 
     /// A poll that finds nothing writes nothing.

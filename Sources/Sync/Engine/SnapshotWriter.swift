@@ -60,7 +60,7 @@ struct SnapshotWriter {
     }
 }
 
-/// Writing snapshots, and checking those of others.
+/// Writing snapshots.
 extension SyncEngine {
     /// A snapshot that has been made and is not at the remote yet. It is kept in memory only: after a crash another one is
     /// made, whose parts have other names; what is left of the first has no manifest and is no snapshot.
@@ -102,6 +102,7 @@ extension SyncEngine {
         ])
         try changeState {
             $0.add(made.known)
+            $0.owesSnapshot = false
             $0.volume.restart(made.bytes, registers: made.registers)
         }
         report.hasCompacted = true
@@ -118,7 +119,7 @@ extension SyncEngine {
                 next.pending.append(Notice(kind: .name, bytes: environment.deviceName))
                 try build(replica, &next)
             }
-            try replica.forgetRemovals(before: next.stable(own: own))
+            try forgetRemovals(replica, &next)
             let name = SnapshotName(device: own, sequence: next.seen[own]?.sequence ?? 0)
             var writer = SnapshotWriter(keys: keys, name: name, link: next.ring.current)
             try replica.forEachRegister { (register) throws(SyncError) in writer.add(register) }
@@ -131,43 +132,6 @@ extension SyncEngine {
         }
         state = after
         return made
-    }
-
-    /// Checks the snapshots that their writers have announced and that this device has not read yet. What is right is
-    /// acknowledged in the next own segment.
-    func checkSnapshots() async throws(SyncError) {
-        for name in unchecked {
-            guard let found = try await manifests([name]).first, state.seen.covers(found.manifest.seen) else {
-                continue
-            }
-            try compare(found.manifest.seen, found.path)
-            guard let read = try await readParts(found) else { continue }
-            let bytes = read.parts.reduce(found.size + read.chunkBytes) { $0 + $1.count }
-            let behind = state.seen.positions.reduce(0 as UInt64) {
-                $0 + $1.value.sequence - min($1.value.sequence, found.manifest.seen[$1.key]?.sequence ?? 0)
-            }
-            let before = state
-            state = try replica.transaction { (replica) throws(SyncError) in
-                var next = before
-                next.add(found.known)
-                next.volume.restart(UInt64(bytes))
-                next.volume.add(Int(clamping: behind) * (Limits.segmentFloor + 200))
-                try replica.forgetRemovals(before: next.stable(own: own))
-                try replica.saveState(next.encoded)
-                return next
-            }
-        }
-    }
-
-    /// Announced by its writer, and later than what all devices agree on.
-    var unchecked: [SnapshotName] {
-        let agreed = state.agreed(own: own)
-        return state.active.filter { $0 != own }.compactMap { device in
-            let own = state.acknowledged[device]?.filter { $0.device == device } ?? []
-            return own.max { $0.sequence < $1.sequence }
-        }.filter { name in
-            !state.snapshots.contains { $0.name == name } && agreed?.seen[name.device]?.sequence ?? 0 < name.sequence
-        }
     }
 }
 

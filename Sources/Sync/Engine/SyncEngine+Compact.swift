@@ -11,13 +11,13 @@ extension SyncEngine {
         // What was not read may be of a device that is new, or name a chunk that seems to be of no use.
         guard report.waiting == 0, report.damaged.isEmpty else { return }
         try countLive()
-        if isSnapshotDue { try await writeSnapshot() }
+        if isSnapshotDue || state.owesSnapshot { try await writeSnapshot() }
         if let agreed = removable { try await remove(coveredBy: agreed) }
     }
 
     /// Whether a whole look would have something to do besides looking.
     var isUpkeepDue: Bool {
-        !unchecked.isEmpty || removable != nil
+        !unchecked.isEmpty || removable != nil || state.owesSnapshot
             || state.volume.isCountDue(floor: environment.segmentsBeforeSnapshot)
     }
 

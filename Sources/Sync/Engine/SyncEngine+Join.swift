@@ -80,7 +80,9 @@ extension SyncEngine {
             }
         }
         let gaps = Set(devices).union(said.keys).subtracting([own]).filter { device in
-            let next = (state.seen[device]?.sequence ?? 0) + 1
+            // Of segments that belong together the last may be what is gone.
+            let read = reading.queues[device]?.last?.position.sequence ?? state.seen[device]?.sequence ?? 0
+            let next = read + 1
             let isSaid = said[device] ?? 0 >= next || logs.last(of: device) > next
             return isSaid && logs.hashes(device, next).isEmpty
         }
@@ -109,10 +111,7 @@ extension SyncEngine {
         let (after, conflicts) = try replica.transaction { (replica) throws(SyncError) in
             var next = before
             try build(replica, &next)
-            var registers: [SnapshotRegister] = []
-            for (index, bytes) in parts.enumerated() {
-                registers += SnapshotReader(keys: keys).part(bytes, found, index, next.ring) ?? []
-            }
+            let registers = registers(of: found, parts, next.ring)
             replica.lamport = max(replica.lamport, found.manifest.lamport)
             var merge = Merge(
                 replica, author: .none, seen: found.manifest.seen, applied: next.seen, top: keys.vault,
@@ -123,8 +122,9 @@ extension SyncEngine {
             where position.sequence > next.seen[device]?.sequence ?? 0 {
                 next.seen[device] = position
             }
+            let settled = try settle(registers, found, next, replica)
             try save(next, after: before, in: replica)
-            return (next, merge.conflicts)
+            return (next, merge.conflicts + settled)
         }
         state = after
         report.conflicts += conflicts

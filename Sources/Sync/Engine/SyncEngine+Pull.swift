@@ -101,12 +101,20 @@ extension SyncEngine {
         }
         guard !wanted.isEmpty else { return ([], true) }
         let paths = wanted.map { Layout.segment(device, $0.sequence, $0.hash) }
-        let found = try await read(paths, limit: Limits.segment)
+        // Whoever can write there can make any number of names for one number: they are never in memory all at once.
+        var found: [RemoteBytes] = []
         var segments: [CheckedSegment] = []
         for sequence in first..<sequence {
             var valid: [CheckedSegment] = []
-            for (index, name) in wanted.enumerated() where name.sequence == sequence && index < found.count {
-                guard case .bytes(let bytes) = found[index] else { continue }
+            for (index, name) in wanted.enumerated() where name.sequence == sequence {
+                let place = index % SyncEngine.batch
+                if place == 0 {
+                    found = try await read(Array(paths[index...].prefix(SyncEngine.batch)), limit: Limits.segment)
+                }
+                guard place < found.count else { continue }
+                // No device writes one that is longer than that.
+                if case .tooLong = found[place] { report.damaged.append(paths[index].description) }
+                guard case .bytes(let bytes) = found[place] else { continue }
                 if let segment = try check(bytes, device, name, after: position, known) { valid.append(segment) }
             }
             if valid.count > 1, environment.rules.checksChain {

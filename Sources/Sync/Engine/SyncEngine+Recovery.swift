@@ -58,6 +58,8 @@ extension SyncEngine {
             next.acknowledged[before.device] = nil
             next.snapshots = []
             (next.published, next.removed, next.pending, next.alarm) = (nil, 0, [], nil)
+            // Where the two histories do not fit, the others see it by that.
+            next.owesSnapshot = true
             introduce(in: &next)
             try replica.saveState(next.encoded)
             return next

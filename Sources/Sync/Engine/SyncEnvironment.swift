@@ -50,6 +50,8 @@ public struct ProtocolRules: Sendable {
     public var checksSignature = true
     /// Own segments are removed only once every device can start from a snapshot that covers them.
     public var waitsForAcknowledgement = true
+    /// What a snapshot shows is compared with what is shown here.
+    public var comparesSnapshots = true
 
     public init() {}
 }

@@ -3,7 +3,8 @@ internal import Sealing
 internal import Vault
 
 extension SyncState {
-    private static let version: UInt8 = 1
+    /// 2 has what was forgotten at its end.
+    private static let version: UInt8 = 2
 
     var encoded: [UInt8] {
         var sink = PlainBuffer(capacity: 1024)
@@ -41,6 +42,8 @@ extension SyncState {
         let object = Array((alarm?.alarm.object ?? "").utf8.prefix(512))
         sink.append(UInt16(truncatingIfNeeded: object.count))
         sink.append(bytes: object)
+        forgotten.encode(into: &sink)
+        sink.append(UInt8(owesSnapshot ? 1 : 0))
         return sink.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
     }
 
@@ -78,9 +81,8 @@ extension SyncState {
 
     private init(_ bytes: RawSpan, _ ring: KeyRing) throws(FormatError) {
         var cursor = Cursor()
-        guard try cursor.integer(bytes, as: UInt8.self) == SyncState.version else {
-            throw .invalid(field: "sync state")
-        }
+        let version = try cursor.integer(bytes, as: UInt8.self)
+        guard (1...SyncState.version).contains(version) else { throw .invalid(field: "sync state") }
         self.init(device: try cursor.identifier(of: bytes), ring: ring)
         seen = try VersionVector(bytes, &cursor)
         published = try cursor.position(bytes)
@@ -109,6 +111,9 @@ extension SyncState {
             let text = String(decoding: object, as: UTF8.self)
             return SyncAlarm(kind: $0, alarm: Alarm(device: device, sequence: sequence, object: text))
         }
+        guard version > 1 else { return }
+        forgotten = try VersionVector(bytes, &cursor)
+        owesSnapshot = try cursor.integer(bytes, as: UInt8.self) != 0
     }
 
     private mutating func decodeMember(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {

@@ -34,6 +34,10 @@ struct SyncState: Equatable, Sendable {
     var volume = Volume()
     /// For how many whole looks each log has been behind what others say of it.
     var overdue: [Identifier: UInt8] = [:]
+    /// The removals up to here were forgotten, where there were any.
+    var forgotten = VersionVector()
+    /// This device goes on after another one: the others are to compare what they show.
+    var owesSnapshot = false
     /// What was found wrong at the last look.
     var alarm: SyncAlarm?
 

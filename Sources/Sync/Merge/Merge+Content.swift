@@ -99,7 +99,7 @@ extension Merge {
     // MARK: Copies
 
     /// Shows a version that has lost, as an entry of its own.
-    private mutating func showCopy(of content: ContentChange, as stamp: Stamp) throws(SyncError) {
+    mutating func showCopy(of content: ContentChange, as stamp: Stamp) throws(SyncError) {
         let copy = Copy(of: content.lineage, stamp)
         guard try replica.lineage(copy.lineage) == nil,
             var attributes = try replica.lineage(content.lineage)?.attributes

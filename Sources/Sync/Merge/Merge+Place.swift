@@ -182,7 +182,7 @@ extension Merge {
     // MARK: Circles
 
     /// Whether a directory would be within itself.
-    private func closesCircle(_ register: EntryRegister) throws(SyncError) -> Bool {
+    func closesCircle(_ register: EntryRegister) throws(SyncError) -> Bool {
         guard try replica.lineage(register.placement.lineage)?.isDirectory == true else { return false }
         return try path(from: register.placement.parent).contains { $0.placement.lineage == register.placement.lineage }
     }

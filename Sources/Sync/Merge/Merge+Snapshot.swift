@@ -8,8 +8,7 @@ internal import Format
 /// and the join of causal registers in Shapiro et al. 2011).
 extension Merge {
     mutating func adopt(_ registers: [SnapshotRegister]) throws(SyncError) {
-        var snapshot = Snapshot()
-        for register in registers { snapshot.add(register) }
+        let snapshot = SnapshotIndex(registers)
         let copies = snapshot.untouchedCopies
         for lineage in snapshot.order where !copies.contains(lineage) { try adopt(lineage, snapshot) }
         for register in snapshot.entries where !register.isUntouchedCopy { try adopt(register, snapshot) }
@@ -20,51 +19,7 @@ extension Merge {
         try moveCopies()
     }
 
-    /// The registers by what they are of.
-    private struct Snapshot {
-        var order: [Identifier] = []
-        var lineages: [Identifier: (register: LineageRegister, content: ContentChange?)] = [:]
-        var entries: [EntryRegister] = []
-        var known: Set<Identifier> = []
-
-        mutating func add(_ register: SnapshotRegister) {
-            switch register {
-            case .lineage(let register, let content):
-                order.append(register.attributes.lineage)
-                lineages[register.attributes.lineage] = (register, content)
-            case .entry(let register):
-                entries.append(register)
-                known.insert(register.placement.entry)
-            }
-        }
-
-        /// Copies that nobody has touched follow from the rivals.
-        var untouchedCopies: Set<Identifier> {
-            Set(entries.filter(\.isUntouchedCopy).map(\.placement.lineage))
-        }
-
-        /// The versions of a lineage that nothing has replaced.
-        func live(_ lineage: Identifier) -> [Stamp] {
-            lineages[lineage].map { $0.register.heads + $0.register.rivals } ?? []
-        }
-
-        /// The content that a live version has, where it is there.
-        func content(_ lineage: Identifier, as stamp: Stamp) -> ContentChange? {
-            let known = lineages[lineage]
-            if known?.register.heads.contains(stamp) == true {
-                var content = known?.content
-                content?.stamp = stamp
-                return content
-            }
-            guard var content = lineages[Copy(of: lineage, stamp).lineage]?.content, content.stamp == stamp else {
-                return nil
-            }
-            (content.lineage, content.replaces) = (lineage, [])
-            return content
-        }
-    }
-
-    private mutating func adopt(_ lineage: Identifier, _ snapshot: Snapshot) throws(SyncError) {
+    mutating func adopt(_ lineage: Identifier, _ snapshot: SnapshotIndex) throws(SyncError) {
         guard let (register, content) = snapshot.lineages[lineage] else { return }
         try apply(register.attributes)
         guard try replica.lineage(lineage) == nil, var content else { return }
@@ -73,7 +28,7 @@ extension Merge {
     }
 
     /// The versions of a lineage that are live here, there, or on both sides.
-    private mutating func adoptVersions(_ lineage: Identifier, _ snapshot: Snapshot) throws(SyncError) {
+    private mutating func adoptVersions(_ lineage: Identifier, _ snapshot: SnapshotIndex) throws(SyncError) {
         guard let known = try replica.lineage(lineage) else { return }
         let theirs = snapshot.live(lineage)
         var gone = (known.heads + known.rivals).filter { seen.covers($0) && !theirs.contains($0) }
@@ -90,7 +45,7 @@ extension Merge {
     }
 
     /// Versions that have the bytes of others, and no copy of their own.
-    private func noteSameBytes(_ lineage: Identifier, _ snapshot: Snapshot) throws(SyncError) {
+    private func noteSameBytes(_ lineage: Identifier, _ snapshot: SnapshotIndex) throws(SyncError) {
         guard let register = snapshot.lineages[lineage]?.register, let known = try replica.lineage(lineage) else {
             return
         }
@@ -104,7 +59,7 @@ extension Merge {
             (known.heads + same).sorted(by: >), rivals: (known.rivals + rivals).sorted(), of: lineage)
     }
 
-    private mutating func adopt(_ theirs: EntryRegister, _ snapshot: Snapshot) throws(SyncError) {
+    private mutating func adopt(_ theirs: EntryRegister, _ snapshot: SnapshotIndex) throws(SyncError) {
         let stamp = theirs.placement.stamp
         let isNewer = !hasSeen(stamp)
         guard let ours = try replica.entry(theirs.placement.entry) else {
@@ -132,7 +87,7 @@ extension Merge {
     /// Removals of either side that the other side has as well, or has not heard of; those give way to what they have not
     /// seen of the other side.
     private func removals(
-        _ ours: EntryRegister, _ theirs: EntryRegister, _ snapshot: Snapshot
+        _ ours: EntryRegister, _ theirs: EntryRegister, _ snapshot: SnapshotIndex
     ) throws(SyncError) -> [RemovalChange] {
         let both = ours.removals.filter { theirs.removals.contains($0) }
         var mine = ours.removals.filter { !theirs.removals.contains($0) && !seen.covers($0.stamp) }
@@ -149,7 +104,7 @@ extension Merge {
     /// Whether this replica had a change before the snapshot.
     private func hasSeen(_ stamp: Stamp) -> Bool { stamp.device == Identifier.none || applied.covers(stamp) }
 
-    private func hidden(_ register: EntryRegister) -> EntryRegister {
+    func hidden(_ register: EntryRegister) -> EntryRegister {
         var register = register
         register.isShown = false
         return register
@@ -164,7 +119,7 @@ extension Merge {
 
     /// Entries that the snapshot's writer knew and that it has no register of: they were removed, every device knew, and
     /// the removal has been forgotten. What was edited here since then stays.
-    private mutating func hideForgotten(_ snapshot: Snapshot) throws(SyncError) {
+    private mutating func hideForgotten(_ snapshot: SnapshotIndex) throws(SyncError) {
         var forgotten: [EntryRegister] = []
         try replica.forEachRegister { (register) throws(SyncError) in
             guard case .entry(let entry) = register, !snapshot.known.contains(entry.placement.entry),

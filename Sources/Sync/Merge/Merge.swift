@@ -23,6 +23,8 @@ struct Merge<Replica: ReplicaTransaction> {
     let naming: ConflictNaming
     /// The directory at the top: the vault's identifier.
     let top: Identifier
+    /// Of a snapshot: what is not here and was removed before it has a removal there.
+    var remembersRemovals = true
     /// Attributes and contents of lineages that have no entry yet.
     var arrivals: [Identifier: Arrival] = [:]
     /// Lineages whose entries may have moved.
@@ -202,4 +204,6 @@ public enum Conflict: Equatable, Sendable {
     case joined(directory: Identifier)
     /// A directory would have been within itself.
     case movedBack(entry: Identifier)
+    /// Devices showed it differently, because one of them or the remote had gone back to an older state.
+    case settled(entry: Identifier)
 }

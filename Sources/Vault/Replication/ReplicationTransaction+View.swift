@@ -47,6 +47,11 @@ extension ReplicationTransaction {
     /// Removed directories that are shown because something is in them.
     public func removedButShown() -> [Identifier] { committer.sync.shown.values.keys.sorted() }
 
+    /// Entries that are not shown, as long as their registers are kept.
+    public func removed() -> [Identifier] {
+        committer.sync.registers.values.filter { !$0.value.isShown }.keys.sorted()
+    }
+
     // MARK: Where things are
 
     /// Not one of the names that never leave this device.

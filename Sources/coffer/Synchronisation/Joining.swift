@@ -162,7 +162,7 @@ extension SyncSession {
     func failure(_ error: JoinError, _ vault: Vault) async -> Failure {
         switch error {
         case .sync(.remote(.cancelled)): return Failure(.otherError, "Interrupted.")
-        case .sync(.rolledBack(let alarm)) where alarm.device == .none:
+        case .sync(.rolledBack(let alarm)) where alarm.object.hasPrefix("kit "):
             return Failure(
                 .remoteRolledBack,
                 "The remote knows nothing of this kit: it is older than the kit, or was rolled back.",

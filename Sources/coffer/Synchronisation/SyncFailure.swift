@@ -11,7 +11,8 @@ struct AlarmContext: Sendable {
     /// The folder in which the objects that show it are kept.
     var evidence: String?
 
-    var who: String { isThisDevice ? "this device (\(device))" : device }
+    // What another device calls itself must not reach the terminal as it is.
+    var who: String { isThisDevice ? "this device (\(List.printable(device)))" : List.printable(device) }
 }
 
 extension Failure {
@@ -71,11 +72,14 @@ extension Failure {
     }
 
     /// Objects that are not what their writers made.
-    static func damaged(_ objects: [String], more: Int) -> Failure {
+    ///
+    /// - Parameter sources: the devices that have written them.
+    static func damaged(_ objects: [String], more: Int, of sources: [SourceView] = []) -> Failure {
         let named = objects.prefix(3).joined(separator: ", ")
         let rest = objects.count - min(3, objects.count) + more
+        let since = sources.prefix(3).map { " " + $0.sentence }.joined()
         return Failure(
-            .integrityError, "Damaged at the remote: \(named)\(rest > 0 ? " and \(rest) more" : "").",
+            .integrityError, "Damaged at the remote: \(named)\(rest > 0 ? " and \(rest) more" : "").\(since)",
             hint: "Nothing is lost: what they hold waits until they are whole. Where that lasts, run `coffer remote "
                 + "rebuild` on a device that has everything.")
     }

@@ -77,6 +77,8 @@ struct SyncSummary: Codable, Sendable {
     var refused = 0
     /// Objects that others speak of and that have not come for long: somebody may be keeping them back.
     var withheld: [String] = []
+    /// The other devices that ``damaged`` and ``withheld`` are about. Which entries those hold cannot be known.
+    var sources: [SourceView] = []
     /// More conflicts or damaged objects than are listed.
     var notListed = 0
 
@@ -94,6 +96,26 @@ struct SyncSummary: Codable, Sendable {
     }
 }
 
+/// A device of which something is damaged or does not come.
+struct SourceView: Codable, Sendable, Equatable {
+    var name: String
+    var id: String
+    /// When something new of it was read here last, in ISO 8601.
+    var lastRead: String?
+
+    /// Whether an object of the remote is one that it has written.
+    func wrote(_ object: String) -> Bool {
+        let parts = object.split(separator: "/", maxSplits: 3)
+        return parts.count > 2 && parts[2].prefix { $0 != "." } == id
+    }
+
+    var sentence: String {
+        let who = List.printable(name)
+        return lastRead.map { "Something new of \(who) was read here last at \($0)." }
+            ?? "Nothing of \(who) was ever read here."
+    }
+}
+
 /// One thing that two devices had done differently, and what became of it.
 struct ConflictView: Codable, Sendable, Equatable {
     enum Kind: String, Codable, Sendable {
@@ -107,6 +129,8 @@ struct ConflictView: Codable, Sendable, Equatable {
         case joined
         /// A folder would have been within itself, and is where it was.
         case movedBack
+        /// Devices showed it differently, and it was kept.
+        case settled
     }
 
     var kind: Kind
@@ -120,6 +144,7 @@ struct ConflictView: Codable, Sendable, Equatable {
         case .renamed: "\(path): another entry has its name now"
         case .joined: "\(path): two folders of this name are one now"
         case .movedBack: "\(path): moved back, it would have been within itself"
+        case .settled: "\(path): kept, another device showed it differently"
         }
     }
 }

@@ -45,7 +45,7 @@ final class SyncSession: Sendable {
         return nil
     }
 
-    /// The sentence for what a run threw.
+    /// The sentence for what a run threw, with what it is about.
     func failure(_ error: SyncError, _ vault: Vault) async -> Failure {
         var context = AlarmContext()
         switch error {
@@ -55,8 +55,15 @@ final class SyncSession: Sendable {
             if let device = devices.first(where: { $0.identifier == alarm.device }) { context.device = device.label }
         default: break
         }
+        // Names of objects only: what entries are called goes to nobody but who asked.
         context.evidence = evidence.finish("\(error)")
-        return Failure(error, context)
+        var failure = Failure(error, context)
+        if let device = error.alarmedDevice(own: vault.device) {
+            // The alarm comes first: that more cannot be said is the lesser trouble.
+            let affected = (try? await engine.affected(by: error)) ?? AffectedEntries()
+            failure.alarm = SyncOverview.Alarm(failure.message, error, device, context, affected, vault)
+        }
+        return failure
     }
 }
 

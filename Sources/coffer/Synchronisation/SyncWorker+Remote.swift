@@ -2,6 +2,7 @@ internal import Format
 internal import Sealing
 internal import Sync
 internal import Vault
+internal import VaultFileSystem
 
 extension SyncWorker {
     func showRemote() throws -> SyncOutcome {
@@ -46,7 +47,7 @@ extension SyncWorker {
             }
         }
         await note(report, session)
-        var outcome = SyncOutcome(summary: SyncSummary(report, vault))
+        var outcome = SyncOutcome(summary: SyncSummary(report, vault, overview.devices))
         switch manner {
         case .plain: break
         case .acceptingRollback: outcome.notes = ["What the remote had lost of this device is there again."]
@@ -58,16 +59,25 @@ extension SyncWorker {
 }
 
 extension SyncSummary {
-    init(_ report: SyncReport, _ vault: Vault) {
+    /// - Parameter devices: as they are known here.
+    init(_ report: SyncReport, _ vault: Vault, _ devices: [SyncOverview.Device] = []) {
         (pushedChanges, pushedSegments) = (report.pushedChanges, report.pushedSegments)
         (pulledChanges, pulledSegments) = (report.pulledChanges, report.pulledSegments)
         (waiting, damaged, refused) = (report.waiting, report.damaged, report.refused)
         withheld = report.withheld.map(\.object)
         conflicts = report.conflicts.map { ConflictView($0, vault) }
+        let objects = damaged + withheld
+        sources = devices.filter { !$0.isThisOne }.map { SourceView(name: $0.name, id: $0.id, lastRead: $0.lastSeen) }
+            .filter { source in objects.contains { source.wrote($0) } }
     }
 
     /// nil where all was well.
-    var failure: Failure? { damaged.isEmpty ? nil : .damaged(damaged, more: notListed) }
+    var failure: Failure? { damaged.isEmpty ? nil : .damaged(damaged, more: notListed, of: sources(of: damaged)) }
+
+    /// The devices that have written these objects.
+    func sources(of objects: [String]) -> [SourceView] {
+        sources.filter { source in objects.contains { source.wrote($0) } }
+    }
 }
 
 extension ConflictView {
@@ -79,6 +89,7 @@ extension ConflictView {
         case .renamed(let entry): self.init(kind: .renamed, path: path(entry))
         case .joined(let directory): self.init(kind: .joined, path: path(directory))
         case .movedBack(let entry): self.init(kind: .movedBack, path: path(entry))
+        case .settled(let entry): self.init(kind: .settled, path: path(entry))
         }
     }
 }

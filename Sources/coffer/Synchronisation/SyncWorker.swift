@@ -131,7 +131,7 @@ final class SyncWorker: Sendable {
             shown.lastSync = LastSync.moment(vault)
             shown.conflicts = paths
             shown.devices = devices
-            if let failure = SyncSummary(report, vault).failure { shown.trouble = failure.message }
+            if let failure = SyncSummary(report, vault, devices).failure { shown.trouble = failure.message }
         }
     }
 
@@ -144,7 +144,9 @@ final class SyncWorker: Sendable {
             shown.remote = (try? settings().remote?.url) ?? shown.remote
             shown.lastSync = LastSync.moment(vault)
             if isAlarm {
-                shown.alarms = ["\(failure.message) \(failure.hint ?? "")"]
+                var alarm = failure.alarm ?? SyncOverview.Alarm(message: failure.message)
+                alarm.message = "\(failure.message) \(failure.hint ?? "")"
+                shown.alarms = [alarm]
             } else {
                 shown.trouble = failure.message
             }
