@@ -40,8 +40,6 @@ struct Schedule {
     var hasGoneBack = false
     /// How many entries devices showed differently after that, until they compared.
     var mended = 0
-    /// Trees that differ for good after that: the protocol has a hole (Sync.md, "Known holes"). Nothing may be lost even then.
-    var knownHole: String?
     var spare = 4
 
     init(seed: UInt64, rules: ProtocolRules = ProtocolRules()) {

@@ -92,6 +92,10 @@ extension SyncEngine {
             report.withheld.append(
                 Alarm(device: device, sequence: seen + 1, object: Layout.log(device).description))
         }
+        // Names alone alarm nobody, but what is in the place of a gap is looked for.
+        for device in gaps where overdue[device] == nil && overdue.count < SyncState.devicesMost {
+            overdue[device] = 1
+        }
         report.withheld.sort { $0.device < $1.device }
         let next = overdue
         try changeState { $0.overdue = next }

@@ -22,6 +22,7 @@ extension SyncEngine {
         let waiting = reading.queues.values.flatMap { $0 }
         report.waiting += waiting.count + standing.counts.waiting
         report.refused += standing.counts.refused
+        if only == nil { gaps = devices.filter { isGap($0, logs, reading) } }
         waitingFor = [:]
         for segment in waiting {
             for (device, position) in segment.record.seen.positions {
@@ -29,6 +30,12 @@ extension SyncEngine {
             }
         }
         if state.members[own]?.revokedAfter != nil { throw .revoked }
+    }
+
+    /// Whether a log goes on behind a segment that is not there.
+    private func isGap(_ device: Identifier, _ logs: Logs, _ reading: Reading) -> Bool {
+        let read = reading.queues[device]?.last?.position.sequence ?? state.seen[device]?.sequence ?? 0
+        return logs.last(of: device) > read + 1 && logs.hashes(device, read + 1).isEmpty
     }
 
     /// Segments that were read and checked and wait for others; and the logs that have no more.

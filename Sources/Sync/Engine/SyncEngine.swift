@@ -28,6 +28,8 @@ public actor SyncEngine<R: Replica> {
     var knownBlobs: Set<Identifier> = []
     /// What segments that could not be applied yet say that they build on.
     var waitingFor: [Identifier: UInt64] = [:]
+    /// The logs that had a gap at the last look at everything.
+    var gaps: [Identifier] = []
     /// Who may write how far, within a run.
     var standing = Standing()
     /// The user has said that the remote may have lost something.

@@ -58,6 +58,8 @@ extension Merge {
         case elsewhere
         /// Another content, other copies, or other attributes.
         case otherwise
+        /// It is removed on both sides, and copies beside it are shown on one.
+        case otherCopies
     }
 
     /// How an entry is shown otherwise here; nil where it is the same, or where there is something newer here.
@@ -76,7 +78,7 @@ extension Merge {
             return try isSame(ours.placement.lineage, outline) ? nil : .otherwise
         case (true, false): return theirs.removals.isEmpty ? nil : .removedThere
         case (false, true): return ours.removals.isEmpty ? nil : .removedHere
-        case (false, false): return nil
+        case (false, false): return try showsSameCopies(ours.placement.lineage, outline) ? nil : .otherCopies
         }
     }
 
@@ -96,6 +98,11 @@ extension Merge {
     private func isSame(_ lineage: Identifier, _ outline: Outline) throws(SyncError) -> Bool {
         guard let ours = try replica.lineage(lineage), let theirs = outline.lineages[lineage] else { return true }
         if ours.attributes.stamp != theirs.attributes.stamp || ours.content.seal != theirs.content.seal { return false }
+        return try showsSameCopies(lineage, outline)
+    }
+
+    private func showsSameCopies(_ lineage: Identifier, _ outline: Outline) throws(SyncError) -> Bool {
+        guard let ours = try replica.lineage(lineage), let theirs = outline.lineages[lineage] else { return true }
         let (mine, others) = (Set(ours.rivals), Set(theirs.rivals))
         for rival in mine.subtracting(others + theirs.heads) where try isCopyShown(lineage, rival) { return false }
         // A copy that is not known here is shown there, unless somebody has dealt with it.

@@ -40,6 +40,7 @@ extension Merge {
             ours.placement = theirs.placement
             try adopt(lineage, snapshot)
             try place(ours)
+        case .otherCopies: return try keepCopies(lineage, snapshot)
         case .removedThere, .otherwise: break
         }
         guard let ours = try replica.entry(theirs.placement.entry), ours.isShown else { return }
@@ -53,6 +54,7 @@ extension Merge {
         try show(entry)
         let lineage = entry.placement.lineage
         try keepCopies(lineage, snapshot)
+        try keepContent(lineage, snapshot)
         guard let known = try replica.lineage(lineage) else { return }
         var attributes = known.attributes
         if let theirs = snapshot.lineages[lineage]?.register.attributes, theirs.stamp > attributes.stamp,
@@ -71,11 +73,10 @@ extension Merge {
         try replica.noteOwn(.lineage(lineage))
     }
 
-    /// Copies that one side shows and the other does not become entries of their own; so does the other side's content,
-    /// where it is another one.
+    /// Copies that one side shows and the other does not become entries of their own.
     private mutating func keepCopies(_ lineage: Identifier, _ snapshot: SnapshotIndex) throws(SyncError) {
         guard let ours = try replica.lineage(lineage), ours.isRegular,
-            let (theirs, content) = snapshot.lineages[lineage]
+            let theirs = snapshot.lineages[lineage]?.register
         else { return }
         for rival in ours.rivals where !theirs.rivals.contains(rival) { try keepCopy(of: lineage, rival) }
         let live = ours.heads + ours.rivals
@@ -84,8 +85,13 @@ extension Merge {
             try showCopy(of: content, as: rival)
             try keepCopy(of: lineage, rival)
         }
-        guard let mine = try replica.content(of: lineage), var content, let stamp = theirs.heads.max(),
-            try !hasSameBytes(mine, content), !ours.rivals.contains(stamp)
+    }
+
+    /// So does the other side's content, where it is another one.
+    private mutating func keepContent(_ lineage: Identifier, _ snapshot: SnapshotIndex) throws(SyncError) {
+        guard let mine = try replica.content(of: lineage), let (theirs, content) = snapshot.lineages[lineage],
+            var content, let stamp = theirs.heads.max(), try !hasSameBytes(mine, content),
+            try replica.lineage(lineage)?.rivals.contains(stamp) != true
         else { return }
         content.lineage = lineage
         try showCopy(of: content, as: stamp)
