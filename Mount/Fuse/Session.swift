@@ -181,10 +181,15 @@ public final class Session: @unchecked Sendable {
 private enum Interruption {
     static let signal = SIGUSR1
 
+    /// For the calling thread, which has the mask of whoever started it, or the process: anything may be blocked.
     static func prepare() {
         var action = sigaction()
         unsafe action.__sigaction_handler.sa_handler = { _ in }
         // Without SA_RESTART.
         unsafe sigaction(signal, &action, nil)
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, signal)
+        unsafe pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     }
 }

@@ -30,6 +30,10 @@ final class Mounted: Sendable {
         files.trouble.connect { [session] in session.passTurn() }
         try session.mount(at: FilePath(directory))
         Thread.detachNewThread { [self] in
+            // As from a program that blocks every signal: the mask is inherited (pthread_create(3), execve(2)).
+            var signals = sigset_t()
+            unsafe sigfillset(&signals)
+            unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
             let result = session.run()
             outcome.withLock { $0 = .some(result) }
             ended.signal()
