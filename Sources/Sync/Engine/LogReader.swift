@@ -9,6 +9,8 @@ struct CheckedSegment: Sendable {
     let path: RemotePath
     /// Of the account key that it is sealed with.
     let epoch: UInt32
+    /// The account key, where it is still to be learnt of from a segment that counts.
+    let key: KeyName?
 }
 
 /// Checks what the remote gives for a segment. Nothing is believed that is not signed by a member of the vault.
@@ -31,15 +33,18 @@ struct LogReader: Sendable {
 
     /// - Parameters:
     ///   - state: what is known of the devices; a first segment may bring its own enrolment.
+    ///   - spare: more keys to open it with.
     ///   - vouched: how far the device's log counts whatever shuts it out.
     func check(
         _ bytes: [UInt8], device: Identifier, sequence: UInt64, hash: Identifier, after previous: LogPosition?,
-        _ state: SyncState, vouched: UInt64, rules: ProtocolRules = ProtocolRules()
+        _ state: SyncState, spare: KeyRing? = nil, vouched: UInt64, rules: ProtocolRules = ProtocolRules()
     ) throws(Refusal) -> CheckedSegment {
         guard Identifier(hashing: bytes) == hash, let object = SignedObject(.segment, bytes) else { throw .damaged }
         let header = SignedObject.Header(epoch: object.header.epoch, device: device.pair, sequence: sequence)
         guard object.header == header else { throw .damaged }
-        guard let opened = object.open(with: state.ring) else { throw refusal(of: object, device, state) }
+        guard let opened = object.open(with: state.ring) ?? spare.flatMap(object.open) else {
+            throw refusal(of: object, device, state)
+        }
         let record: SegmentRecord
         do throws(FormatError) {
             record = try opened.plain.withBytes { (bytes) throws(FormatError) in try SegmentRecord(decoding: bytes) }
@@ -58,7 +63,7 @@ struct LogReader: Sendable {
         let position = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)
         return CheckedSegment(
             device: device, position: position, record: record, path: Layout.segment(device, sequence, hash),
-            epoch: header.epoch)
+            epoch: header.epoch, key: spare?.name(of: opened.keys.account))
     }
 
     /// What no key opens may be sealed with one that is still to come, unless it is of the first epoch, which has one key, or

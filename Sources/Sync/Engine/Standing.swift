@@ -1,4 +1,5 @@
 internal import Format
+internal import Sealing
 
 /// Whose segments are held back within one run, and how far somebody in good standing vouches for them.
 ///
@@ -13,6 +14,8 @@ struct Standing: Sendable {
     }
 
     private var held: [Identifier: Hold] = [:]
+    /// The ring with keys that only segments which do not count have told of: to read with, and for nothing else.
+    private(set) var spare: KeyRing?
     private var vouched: [Identifier: UInt64] = [:]
 
     /// How far a device's log counts whatever shuts it out.
@@ -29,6 +32,18 @@ struct Standing: Sendable {
     mutating func hold(_ device: Identifier, shutOutAt sequence: UInt64) { held[device] = .shutOut(sequence: sequence) }
 
     mutating func hold(_ device: Identifier, keys known: Int) { held[device] = .key(known: known) }
+
+    /// The devices whose segments do not count, where somebody else's cannot be opened: one may have the key for the other.
+    var suspects: [Identifier] {
+        let isKeyMissing = held.values.contains { if case .key = $0 { true } else { false } }
+        return held.compactMap { if case .shutOut = $0.value, isKeyMissing { $0.key } else { nil } }.sorted()
+    }
+
+    /// Keys to try with.
+    mutating func lend(_ ring: KeyRing) {
+        spare = ring
+        for (device, hold) in held { if case .key = hold { held[device] = .key(known: 0) } }
+    }
 
     /// The devices that may be tried again.
     mutating func release(keys known: Int) -> Set<Identifier> {

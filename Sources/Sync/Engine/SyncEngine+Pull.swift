@@ -70,6 +70,7 @@ extension SyncEngine {
                     noteProgress(devices, logs)
                 }
             }
+            if !hasMoved { try await lookForKeys(logs) }
             let released = standing.release(keys: state.ring.links.count)
             if !released.isEmpty {
                 reading.stopped.subtract(released)
@@ -142,7 +143,7 @@ extension SyncEngine {
         do throws(LogReader.Refusal) {
             return try reader.check(
                 bytes, device: device, sequence: name.sequence, hash: name.hash, after: position, known,
-                vouched: standing.vouched(device), rules: environment.rules)
+                spare: standing.spare, vouched: standing.vouched(device), rules: environment.rules)
         } catch {
             let path = Layout.segment(device, name.sequence, name.hash).description
             switch error {
@@ -163,6 +164,7 @@ extension SyncEngine {
     /// Whether everything that the writer had seen is here; and that it has seen the same.
     private func isReady(_ segment: CheckedSegment) throws(SyncError) -> Bool {
         try compare(segment.record.seen, segment.path)
+        if let key = segment.key, state.ring[key] == nil { return false }
         return !environment.rules.waitsForCauses || state.seen.covers(segment.record.seen)
     }
 
