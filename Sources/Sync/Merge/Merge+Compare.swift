@@ -58,7 +58,7 @@ extension Merge {
         case elsewhere
         /// Another content, other copies, or other attributes.
         case otherwise
-        /// It is removed on both sides, and copies beside it are shown on one.
+        /// It is removed, or has been moved, and copies beside it are shown on one side.
         case otherCopies
     }
 
@@ -68,7 +68,12 @@ extension Merge {
         guard let ours = try replica.entry(theirs.placement.entry) else {
             return isVisible(theirs) && remembersRemovals ? .missing : nil
         }
-        guard try isCovered(ours) else { return nil }
+        guard try isCovered(ours) else {
+            // It was moved or removed since; its copies may be what they were.
+            let lineage = ours.placement.lineage
+            guard try isCovered(lineage) else { return nil }
+            return try showsSameCopies(lineage, outline) ? nil : .otherCopies
+        }
         switch (isVisible(ours), isVisible(theirs)) {
         case (true, true):
             if ours.placement != theirs.placement {
@@ -89,11 +94,17 @@ extension Merge {
 
     /// Whether the snapshot's writer knew all that is known here of an entry.
     private func isCovered(_ ours: EntryRegister) throws(SyncError) -> Bool {
-        let known = try replica.lineage(ours.placement.lineage)
-        var stamps = [ours.placement.stamp] + ours.removals.map(\.stamp)
-        if let known { stamps += known.heads + known.rivals + [known.attributes.stamp] }
-        return stamps.allSatisfy { $0.device == Identifier.none || seen.covers($0) }
+        let stamps = [ours.placement.stamp] + ours.removals.map(\.stamp)
+        guard stamps.allSatisfy({ wasKnown($0) }) else { return false }
+        return try isCovered(ours.placement.lineage)
     }
+
+    private func isCovered(_ lineage: Identifier) throws(SyncError) -> Bool {
+        guard let known = try replica.lineage(lineage) else { return true }
+        return (known.heads + known.rivals + [known.attributes.stamp]).allSatisfy { wasKnown($0) }
+    }
+
+    private func wasKnown(_ stamp: Stamp) -> Bool { stamp.device == Identifier.none || seen.covers(stamp) }
 
     private func isSame(_ lineage: Identifier, _ outline: Outline) throws(SyncError) -> Bool {
         guard let ours = try replica.lineage(lineage), let theirs = outline.lineages[lineage] else { return true }

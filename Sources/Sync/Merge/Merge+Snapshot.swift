@@ -93,10 +93,12 @@ extension Merge {
         var mine = ours.removals.filter { !theirs.removals.contains($0) && !seen.covers($0.stamp) }
         var other = theirs.removals.filter { !ours.removals.contains($0) && !applied.covers($0.stamp) }
         let news = snapshot.live(theirs.placement.lineage).filter { !hasSeen($0) }
-        if !hasSeen(theirs.placement.stamp) || !news.isEmpty { mine = [] }
+        // A placement that gave way to a later one brings nothing back.
+        let isTheirsLater = theirs.placement.stamp > ours.placement.stamp
+        if isTheirsLater && !hasSeen(theirs.placement.stamp) || !news.isEmpty { mine = [] }
         let known = try replica.lineage(ours.placement.lineage)
         let unseen = ((known?.heads ?? []) + (known?.rivals ?? [])).filter { !knows($0) }
-        if !knows(ours.placement.stamp) { other = [] }
+        if !isTheirsLater, !knows(ours.placement.stamp) { other = [] }
         other.removeAll { removal in unseen.contains { !removal.saw.contains($0) } }
         return both + mine + other
     }
