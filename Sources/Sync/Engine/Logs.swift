@@ -56,7 +56,22 @@ extension SyncEngine {
                 if try await isValid(own, sequence, hash) { throw .cloned }
             }
         }
+        if try await twin(own, until: built?.sequence ?? 0, logs) != nil { throw .cloned }
         if let published = state.published { try await checkLength(own, published, logs) }
+    }
+
+    /// A number below what was read that the device has signed two segments of, as far as they are still there.
+    private func twin(_ device: Identifier, until last: UInt64, _ logs: Logs) async throws(SyncError) -> RemotePath? {
+        let doubled = (logs.segments[device] ?? [:]).filter { $0.key < last && $0.value.count > 1 }
+        // Whoever can write there can make any number of names.
+        for (sequence, hashes) in doubled.sorted(by: { $0.key < $1.key }).prefix(64) {
+            var isFound = false
+            for hash in hashes.prefix(8) where try await isValid(device, sequence, hash) {
+                if isFound { return Layout.segment(device, sequence, hash) }
+                isFound = true
+            }
+        }
+        return nil
     }
 
     /// What was read of a device's log before is there still, or what came after it.
@@ -70,6 +85,9 @@ extension SyncEngine {
                 Alarm(
                     device: device, sequence: known.sequence,
                     object: Layout.segment(device, known.sequence, hash).description))
+        }
+        if let twin = try await twin(device, until: known.sequence, logs) {
+            throw .forked(Alarm(device: device, sequence: known.sequence, object: twin.description))
         }
     }
 
