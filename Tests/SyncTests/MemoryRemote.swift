@@ -8,8 +8,11 @@ final class SharedRemote: Sendable {
     struct Contents: Sendable {
         /// What each device sees.
         var views: [Int: [RemotePath: [UInt8]]] = [:]
-        /// What is under way to a device; nil is a removal.
-        var underWay: [(to: Int, path: RemotePath, bytes: [UInt8]?)] = []
+        /// What is under way to a device.
+        var underWay: [Parcel] = []
+        /// Devices that the remote shows a history of their own, as long as it does: what goes on outside does not come in, nor
+        /// the other way round.
+        var apart: Set<Int> = []
         /// The first bytes that each path ever had, hints left out.
         var written: [RemotePath: [UInt8]] = [:]
         /// A path got other bytes than before: a retry that was not the same.
@@ -30,6 +33,14 @@ final class SharedRemote: Sendable {
         }
     }
 
+    /// A change under way; nil is a removal.
+    struct Parcel: Sendable {
+        let from: Int
+        let to: Int
+        let path: RemotePath
+        let bytes: [UInt8]?
+    }
+
     let contents = Mutex(Contents())
     let count: Int
 
@@ -41,7 +52,7 @@ final class SharedRemote: Sendable {
     /// All views, and what is under way between them: what a backup of the remote has.
     struct Backup: Sendable {
         fileprivate var views: [Int: [RemotePath: [UInt8]]]
-        fileprivate var underWay: [(to: Int, path: RemotePath, bytes: [UInt8]?)]
+        fileprivate var underWay: [Parcel]
     }
 
     func backup() -> Backup { contents.withLock { Backup(views: $0.views, underWay: $0.underWay) } }
@@ -50,11 +61,30 @@ final class SharedRemote: Sendable {
         contents.withLock { ($0.views, $0.underWay) = (backup.views, backup.underWay) }
     }
 
+    /// Whether a device has written two histories.
+    var hasTwins: Bool { contents.withLock { !$0.twins.isEmpty } }
+
+    /// Two histories from now on, or one again.
+    func divide(_ apart: Set<Int>) { contents.withLock { $0.apart = apart } }
+
+    /// Another device sees what this one does.
+    func copyView(of device: Int, to other: Int) {
+        guard device != other else { return }
+        contents.withLock { contents in
+            contents.views[other] = contents.views[device]
+            let coming = contents.underWay.filter { $0.to == device }
+            contents.underWay.removeAll { $0.to == other }
+            contents.underWay += coming.map { Parcel(from: $0.from, to: other, path: $0.path, bytes: $0.bytes) }
+        }
+    }
+
     func write(_ path: RemotePath, _ bytes: [UInt8]?, by device: Int, isHint: Bool) {
         contents.withLock { contents in
             if bytes == nil { contents.removed.append(path) }
             contents.views[device]?[path] = bytes
-            for other in 0..<count where other != device { contents.underWay.append((other, path, bytes)) }
+            for other in 0..<count where other != device {
+                contents.underWay.append(Parcel(from: device, to: other, path: path, bytes: bytes))
+            }
             guard let bytes, !isHint else { return }
             if let before = contents.written[path], before != bytes { contents.rewrites.append(path) }
             if contents.written[path] == nil { contents.note(path) }
@@ -66,8 +96,12 @@ final class SharedRemote: Sendable {
     func deliver(_ portion: Double, using random: inout Randomness) {
         contents.withLock { contents in
             contents.underWay.shuffle(using: &random)
-            var rest: [(to: Int, path: RemotePath, bytes: [UInt8]?)] = []
+            var rest: [Parcel] = []
             for item in contents.underWay {
+                guard contents.apart.contains(item.from) == contents.apart.contains(item.to) else {
+                    rest.append(item)
+                    continue
+                }
                 if portion >= 1 || Double(random.next() % 1000) < portion * 1000 {
                     contents.views[item.to]?[item.path] = item.bytes
                 } else {

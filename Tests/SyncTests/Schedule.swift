@@ -22,6 +22,16 @@ struct Schedule {
     var rules = ProtocolRules()
     /// Devices get new account keys meanwhile, also several at once.
     var rotates = false
+    /// Rotations of the first two devices may shut out one of the others.
+    var revokes = false
+    /// The remote shows some of the devices another history, for a while.
+    var divides = false
+    var isDivided = false
+    /// Whom a rotation was to shut out, and who was by one that was done.
+    var accused: Set<Int> = []
+    var condemned: Set<Int> = []
+    /// Who has read that it is out.
+    var out: Set<Int> = []
     /// The steps, for whoever has to understand a failure.
     var log: [String] = [] {
         didSet { if isTraced, let last = log.last { print(last) } }
@@ -86,6 +96,7 @@ struct Schedule {
         for _ in 0..<steps where failures.isEmpty && !isForked {
             let device = random.below(replicas.count)
             if rotates, random.below(8) == 0 { await rotate(device) }
+            if divides, random.below(isDivided ? 12 : 6) == 0 { divide() }
             switch random.below(20) {
             case 0..<10: edit(device)
             case 10..<16: await sync(device, mayFail: true)
@@ -97,21 +108,61 @@ struct Schedule {
         if !isForked { await settle() }
     }
 
+    private mutating func divide() {
+        isDivided.toggle()
+        let apart: Set<Int> = isDivided ? Set((0..<4).filter { _ in random.below(2) == 0 }) : []
+        log.append(isDivided ? "two histories: \(apart.sorted()) and the others" : "one history again")
+        remote.divide(apart)
+    }
+
     mutating func rotate(_ device: Int) async {
         let isCutOff = random.below(2) == 0
+        var others: [Int] = []
+        if revokes, device < 2, replicas.count > 2, random.below(2) == 0 {
+            others = [2 + random.below(replicas.count - 2)]
+            accused.formUnion(others)
+        }
         remotes[device].fail(after: isCutOff ? random.below(12) : .max, carryingOut: random.below(2) == 0)
         do throws(SyncError) {
-            _ = try await engine(device).rotate(admin: family.admin.key, seconds: 0)
-            log.append("rotate \(device)")
+            let limits = others.map { (family.devices[$0], UInt64?.none) }
+            _ = try await engine(device).rotate(
+                admin: family.admin.key, shuttingOut: Dictionary(uniqueKeysWithValues: limits), seconds: 0)
+            log.append("rotate \(device) without \(others)")
+            condemned.formUnion(others)
         } catch {
-            log.append("rotate \(device): \(error)")
+            log.append("rotate \(device) without \(others): \(error)")
             if case .remote(.unreachable) = error, isCutOff { return }
+            if case .revoked = error { return noteShutOut(device) }
             failures.append("device \(device) does not rotate: \(error)")
+        }
+    }
+
+    private mutating func noteShutOut(_ device: Int) {
+        if !accused.contains(device) { failures.append("device \(device) is out, and nobody wanted it") }
+        out.insert(device)
+    }
+
+    /// Who is out by the end reads nothing that is written then; who is not reads it.
+    mutating func checkShutOut() async {
+        guard revokes, failures.isEmpty else { return }
+        if !condemned.isSubset(of: out) { failures.append("\(condemned) are to be out, and \(out) are") }
+        let last = "after everything"
+        do throws(SyncError) {
+            let (top, id) = (family.vault, Identifier(using: &random))
+            try replicas[0].edit { (t) throws(SyncError) in try t.make("last", in: top, last, id: id) }
+        } catch {
+            failures.append("an edit fails: \(error)")
+        }
+        written.insert(last)
+        await settle()
+        for device in replicas.indices where texts(device).contains(last) == out.contains(device) {
+            failures.append("device \(device) \(out.contains(device) ? "reads on" : "reads no more")")
         }
     }
 
     /// Everything arrives and everybody syncs until nothing moves any more.
     mutating func settle() async {
+        if isDivided { divide() }
         var quiet = 0
         for _ in 0..<24 where failures.isEmpty && !isForked {
             var moved = 0
@@ -145,6 +196,12 @@ struct Schedule {
         } catch {
             log.append("sync \(device): \(error)")
             if case .remote(.unreachable) = error, isCutOff { return 0 }
+            if case .revoked = error {
+                noteShutOut(device)
+                return 0
+            }
+            // Nobody waits for it with the old canary, and what says why may come after that is gone.
+            if case .canaryMismatch = error, mayFail, accused.contains(device) { return 0 }
             return await goOn(device, after: error)
         }
     }
@@ -169,6 +226,8 @@ struct Schedule {
         remotes[device].fail(after: .max, carryingOut: false)
         do throws(SyncError) {
             switch error {
+            // Both have written while the remote kept them apart: no device has the whole of either history.
+            case .cloned where divides && remote.hasTwins: isForked = true
             case .cloned where hasGoneBack && kind != .rollback && spare < family.devices.count:
                 log.append("\(device) becomes \(spare)")
                 identities[device] = spare
@@ -215,7 +274,10 @@ struct Schedule {
             guard !hasGoneBack, replicas[device].store.state != nil else { return }
             log.append("\(device) is cloned")
             replicas.append(replicas[device].copy())
-            remotes.append(MemoryRemote(remote, device: device))
+            // Both may be shown the same remote, or each its own.
+            let view = divides ? replicas.count - 1 : device
+            remote.copyView(of: device, to: view)
+            remotes.append(MemoryRemote(remote, device: view))
             identities.append(identities[device])
             engines.append(nil)
             hasGoneBack = true

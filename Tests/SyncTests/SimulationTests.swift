@@ -4,11 +4,16 @@ import Testing
 
 /// The protocol in schedules that a seed makes: 2 to 4 devices, deliveries in any order and in part, syncs that are cut off.
 @Suite struct SimulationTests {
-    /// One seed, with its steps as they come: `COFFER_SEED=350`.
+    /// One seed, with its steps as they come: `COFFER_SEED=350`; with `COFFER_ROTATES=1` keys change meanwhile, and with
+    /// `COFFER_REVOKES=1` too devices are shut out; with `COFFER_DIVIDES=1` the remote shows two histories.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["COFFER_SEED"] != nil)) func oneSchedule() async {
-        guard let seed = UInt64(ProcessInfo.processInfo.environment["COFFER_SEED"] ?? "") else { return }
+        let environment = ProcessInfo.processInfo.environment
+        guard let seed = UInt64(environment["COFFER_SEED"] ?? "") else { return }
         var schedule = Schedule(seed: seed)
         schedule.isTraced = true
+        schedule.divides = environment["COFFER_DIVIDES"] != nil
+        schedule.rotates = environment["COFFER_ROTATES"] != nil
+        schedule.revokes = environment["COFFER_REVOKES"] != nil
         await schedule.run(steps: 12 + Int(seed % 40))
         await schedule.check()
         #expect(schedule.failures.isEmpty)
@@ -23,6 +28,25 @@ import Testing
             // the schedules do not make.
             var schedule = Schedule(seed: number / 6 * 24 + number % 6)
             schedule.rotates = true
+            return schedule
+        }
+    }
+
+    /// Meanwhile devices are shut out, also by two who do not know of each other, and write on until they hear of it.
+    @Test func schedulesWithRevocationsConverge() async {
+        await converge(600) { number in
+            // Of the same seeds those of more than two devices.
+            var schedule = Schedule(seed: number / 4 * 24 + [1, 2, 4, 5][Int(number % 4)])
+            (schedule.rotates, schedule.revokes) = (true, true)
+            return schedule
+        }
+    }
+
+    /// The remote shows devices different histories for a while, also two copies of one database.
+    @Test func schedulesWithTwoHistoriesConverge() async {
+        await converge(2_000) { number in
+            var schedule = Schedule(seed: number)
+            schedule.divides = true
             return schedule
         }
     }
