@@ -102,7 +102,9 @@ struct Join: ParsableCommand {
         }
         Console.say("Fingerprint: \(words.joined(separator: " "))")
         guard isatty(STDIN_FILENO) == 1 else { return }
-        let answer = try Console.ask("Does the other device show the same words? [yes/no] ", option: "--fingerprint")
+        let answer = try Interrupts.allowed {
+            try Console.ask("Does the other device show the same words? [yes/no] ", option: "--fingerprint")
+        }
         guard ["yes", "y"].contains(answer.lowercased()) else {
             throw Failure(.mismatch, "The words are others; nothing was written.")
         }

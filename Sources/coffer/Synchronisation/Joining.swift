@@ -100,6 +100,7 @@ final class Joining: Sendable {
         let session = try SyncSession(vault, remote, deviceName: settings.deviceName) { [weak self] text in
             self?.progress.withLock { $0 = text }
         }
+        progress.withLock { $0 = session.beginning }
         let wrap = try Foreground.run(progress: { [weak self] in self?.progress.withLock { $0 } }) {
             let password = try MasterPassword.from(opened.secret.bytes)
             do throws(JoinError) {

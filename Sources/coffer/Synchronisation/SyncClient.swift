@@ -146,29 +146,3 @@ extension VaultOptions {
         }
     }
 }
-
-/// Ctrl-C as something that is waited for. Blocked in every thread that is started later, too.
-enum Interrupts {
-    private static var signals: sigset_t {
-        var signals = sigset_t()
-        unsafe sigemptyset(&signals)
-        for number in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&signals, number) }
-        return signals
-    }
-
-    static func block() {
-        var signals = Interrupts.signals
-        unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-    }
-
-    /// Waits that long; true as soon as somebody wants it to end.
-    static func wait(_ duration: Duration) -> Bool {
-        var signals = Interrupts.signals
-        let (seconds, fraction) = duration.components
-        // A timespec, whose members belong to one of several modules: to which depends on the order of files.
-        let time = [Int(seconds), Int(fraction / 1_000_000_000)]
-        return unsafe time.withUnsafeBytes { time in
-            unsafe sigtimedwait(&signals, nil, time.bindMemory(to: timespec.self).baseAddress) > 0
-        }
-    }
-}

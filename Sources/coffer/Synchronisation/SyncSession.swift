@@ -45,6 +45,15 @@ final class SyncSession: Sendable {
         return nil
     }
 
+    /// What a run does before anything else can be said of it.
+    var beginning: String {
+        switch try? settings.address {
+        case .directory(let path): "Looking at \(path)"
+        case .web(let address): "Waiting for \(address.host)"
+        case nil: "Waiting for the remote"
+        }
+    }
+
     /// The sentence for what a run threw, with what it is about.
     func failure(_ error: SyncError, _ vault: Vault) async -> Failure {
         var context = AlarmContext()

@@ -74,6 +74,7 @@ final class SyncWorker: Sendable {
     func engine<R: Sendable>(
         _ session: SyncSession, _ body: (SyncEngine<VaultReplica>) async throws(SyncError) -> R
     ) async throws -> R {
+        doing.withLock { $0 = session.beginning }
         defer { doing.withLock { $0 = nil } }
         do throws(SyncError) { return try await body(session.engine) } catch {
             if error == .remote(.cancelled) { throw CancellationError() }

@@ -1,0 +1,103 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// A run on the wire: what it asks, what it says meanwhile, and how it ends before its time.
+@Suite struct TransferTests {
+    /// The vault's remote is its own, seen through a port that the test has in hand.
+    private func reroute(_ devices: TwoDevices, to port: Int) throws {
+        let server = try #require(devices.place.server)
+        let url = devices.url.replacing(":\(server.port)/", with: ":\(port)/")
+        try devices.a.opened("remote", "set", url).run(expecting: 0)
+    }
+
+    /// A segment and its hint, on the connection that is there, and nothing after it.
+    @Test func anEditIsTwoRequests() throws {
+        try TwoDevices.with(.apache) { devices in
+            let (a, b) = (devices.a, devices.b)
+            let relay = try RecordingRelay(to: #require(devices.place.server).port)
+            try reroute(devices, to: relay.port)
+            // One look, and then none for as long as the test takes.
+            try a.mount("--poll", "1h")
+            try a.coffer(["sync"]).run(expecting: 0)
+            let before = requests(relay)
+            try a.write("edited\n", to: "note")
+            try wait("the edit is pushed") { requests(relay).contains { $0.hasPrefix("PUT") && !before.contains($0) } }
+            // Behind the automatic run, whose turn it is; it has nothing to push.
+            let moment = try lastSync(a)
+            try wait("the run has ended") { try lastSync(a) != moment || requests(relay).count == before.count + 2 }
+            #expect(requests(relay).dropFirst(before.count).map { $0.prefix { $0 != " " } } == ["PUT", "PUT"])
+            try b.sync()
+            #expect(try b.show("note") == "edited\n")
+            try a.lock()
+        }
+    }
+
+    private func lastSync(_ vault: TestVault) throws -> String? {
+        let status = try vault.coffer(["status", "--json"]).run(expecting: 0)
+        let object = try JSONSerialization.jsonObject(with: Data(status.output)) as? [String: Any]
+        return (object?["synchronisation"] as? [String: Any])?["lastSync"] as? String
+    }
+
+    /// The lines that begin requests, as they went to the server.
+    private func requests(_ relay: RecordingRelay) -> [String] {
+        String(decoding: relay.bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init).filter {
+            $0.hasSuffix(" HTTP/1.1")
+        }
+    }
+
+    /// Ctrl-C while the remote does not answer: the terminal says what is waited for, the verb ends with 130 and soon, and what
+    /// it had to push goes out the next time.
+    @Test(arguments: [true, false]) func ctrlCEndsASync(mounted: Bool) throws {
+        try TwoDevices.with(.apache) { devices in
+            let (a, b) = (devices.a, devices.b)
+            let stall = try StallingServer()
+            stall.passOn(to: try #require(devices.place.server).port)
+            try reroute(devices, to: stall.port)
+            try a.edit { try a.write("not lost\n", to: "note") }
+            stall.stall()
+            if mounted { try a.mount("--no-sync") }
+            let terminal = try Pseudoterminal(a.opened("sync"))
+            try terminal.expect("Waiting for 127.0.0.1")
+            try terminal.send("\u{3}")
+            #expect(try terminal.wait() == 130)
+            if mounted {
+                #expect(try a.read("note") == "not lost\n")
+                try a.lock()
+            }
+            stall.passOn(to: try #require(devices.place.server).port)
+            try a.sync()
+            try b.sync()
+            #expect(try b.show("note") == "not lost\n")
+        }
+    }
+
+    /// The same of a join: nothing of a vault stays.
+    @Test func ctrlCEndsAJoin() throws {
+        try TwoDevices.with(.apache, joined: false) { devices in
+            let stall = try StallingServer()
+            let server = try #require(devices.place.server)
+            let url = devices.url.replacing(":\(server.port)/", with: ":\(stall.port)/")
+            stall.stall()
+            let terminal = try Pseudoterminal(
+                devices.b.coffer(
+                    ["join", "--kit", devices.kit, "--email", TwoDevices.email, "--remote", url, "--password-file"]
+                        + [devices.b.passwordFile] + TwoDevices.cost))
+            try stall.waitForConnection()
+            try terminal.send("\u{3}")
+            #expect(try terminal.wait() == 130)
+            let left = try? FileManager.default.contentsOfDirectory(atPath: devices.b.home.file(".local/share/coffer"))
+            #expect((left ?? []).isEmpty)
+            try devices.join()
+        }
+    }
+
+    private func wait(_ what: String, _ condition: () throws -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(30)
+        while !((try? condition()) ?? false) {
+            guard ContinuousClock.now < deadline else { throw TestFailure("waited in vain: \(what)") }
+            // Some milliseconds of somebody else's work.
+            try Command("true").run(expecting: 0)
+        }
+    }
+}
