@@ -56,6 +56,15 @@ enum Call {
         try check(unsafe fstatat(AT_FDCWD, path.bytes, &attributes, 0), path.text)
     }
 
+    /// The first bytes of a file.
+    static func beginning(of path: Path, count: Int) throws -> ArraySlice<UInt8> {
+        let file = try check(unsafe open(path.bytes, O_RDONLY | O_CLOEXEC), path.text)
+        defer { close(file) }
+        var buffer = [UInt8](repeating: 0, count: count)
+        let length = unsafe read(file, &buffer, count)
+        return buffer.prefix(max(0, length))
+    }
+
     /// Opens, reads to the end and closes, as `cat` does.
     static func cat(_ path: Path, _ buffer: inout [UInt8]) throws {
         let file = try check(unsafe open(path.bytes, O_RDONLY | O_CLOEXEC), path.text)

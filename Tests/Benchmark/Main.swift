@@ -51,7 +51,10 @@ import Glibc
         }
         if options.wants("sync") {
             try Synchronisation(options).run(pushers, report)
-            if let coffer = options.coffer { try SyncSizes(options, program: coffer).run(report) }
+            if let coffer = options.coffer {
+                try SyncSizes(options, program: coffer).run(report)
+                try TwoMounts(options, program: coffer).run(report)
+            }
         }
     }
 

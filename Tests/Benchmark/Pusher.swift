@@ -27,7 +27,7 @@ extension Pusher {
         }
     }
 
-    var contents: RemoteContents { RemoteContents("\(folder)/remote", "") }
+    var contents: RemoteContents { RemoteContents(in: "\(folder)/remote") }
 
     /// What a push has written, which may replace what was there: changed since `body` began.
     func written(by body: () throws -> Void) throws -> RemoteContents {
@@ -43,6 +43,15 @@ extension Pusher {
 struct RemoteContents {
     private(set) var objects = 0.0
     private(set) var bytes = 0.0
+
+    init(in folder: String) { self.init(folder, "") }
+
+    /// When a folder was changed last.
+    static func moment(_ folder: String) -> [Int] {
+        var status = stat()
+        guard unsafe stat(folder, &status) == 0 else { return [] }
+        return [status.st_mtim.tv_sec, status.st_mtim.tv_nsec]
+    }
 
     fileprivate init(_ folder: String, _ condition: String, _ argument: String = "") {
         let text = Shell.output(
