@@ -132,7 +132,9 @@ extension Tree {
     /// Whether a directory is one that never leaves this device, or is below one.
     func isLocal(_ directory: Node) -> Bool {
         var walk = directory
-        for _ in 0...inodes.count where walk != .root {
+        var steps = 0
+        while walk != .root, steps < inodes.count {
+            steps += 1
             let inode = inodes[walk.index]
             guard inode.directory >= 0 else { return false }
             let dentry = directories[Int(inode.directory)].dentry

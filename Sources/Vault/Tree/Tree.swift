@@ -232,7 +232,7 @@ struct Tree {
     func path(ofDentry index: UInt32) -> String {
         var parts: [String] = []
         var walk = index
-        for _ in 0..<4096 where walk != 0 {
+        while walk != 0, parts.count < 4096 {
             parts.append(String(decoding: name(of: walk), as: UTF8.self))
             let parent = inodes[Int(dentries[Int(walk)].parent)]
             walk = parent.directory >= 0 ? directories[Int(parent.directory)].dentry : 0
