@@ -38,10 +38,14 @@ public enum RemoteBytes: Sendable, Equatable {
 public struct RemoteObject: Sendable, Equatable {
     public var path: RemotePath
     public var bytes: [UInt8]
+    /// Nobody writes other bytes there, because the path has their hash, and it is most likely new: it need not be looked
+    /// for first.
+    public var isNew: Bool
 
-    public init(path: RemotePath, bytes: [UInt8]) {
+    public init(path: RemotePath, bytes: [UInt8], isNew: Bool = false) {
         self.path = path
         self.bytes = bytes
+        self.isNew = isNew
     }
 }
 

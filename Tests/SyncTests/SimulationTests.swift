@@ -51,6 +51,31 @@ import Testing
         }
     }
 
+    /// Seeds beyond those numbers in which something was found once, which has been mended since.
+    @Test func schedulesThatHaveFoundSomething() async {
+        for seed in [3106, 3307, 4554, 5874, 6111, 6999, 7500, 9078] as [UInt64] {
+            var schedule = Schedule(seed: seed)
+            schedule.divides = true
+            await expectNothing(of: &schedule)
+        }
+        for seed in [914, 9748, 10634, 21194] as [UInt64] {
+            var schedule = Schedule(seed: seed)
+            (schedule.rotates, schedule.revokes) = (true, true)
+            await expectNothing(of: &schedule)
+        }
+        var schedule = Schedule(seed: 14309)
+        schedule.rotates = true
+        await expectNothing(of: &schedule)
+        schedule = Schedule(seed: 10839)
+        await expectNothing(of: &schedule)
+    }
+
+    private func expectNothing(of schedule: inout Schedule) async {
+        await schedule.run(steps: 12 + Int(schedule.seed % 40))
+        await schedule.check()
+        #expect(schedule.failures.isEmpty, "seed \(schedule.seed)")
+    }
+
     private func converge(_ count: UInt64, _ make: @escaping @Sendable (UInt64) -> Schedule) async {
         let count = UInt64(ProcessInfo.processInfo.environment["COFFER_SCHEDULES"] ?? "") ?? count
         await withTaskGroup(of: [String].self) { group in

@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// Servers differ in what they promise. Many write a body where it belongs while it comes, so that a broken upload
 /// leaves a part of it, and many know no `If-None-Match`. So an object that is to be created is looked for first, and
-/// one of another length is written anew.
+/// one of another length is written anew. Only what is new by its name is sent at once: it costs one request.
 public final class WebDAVRemote: Remote {
     let address: WebAddress
     let credential: WebDAVCredential
@@ -55,9 +55,11 @@ public final class WebDAVRemote: Remote {
         _ = try await inParallel(objects) { (object) async throws(RemoteError) in
             var isFirst = true
             try await self.retrying { () async throws(RemoteError) in
-                let confirms = !isFirst
-                isFirst = false
-                return try await self.createOnce(object, confirms: confirms)
+                defer { isFirst = false }
+                // Where it is there after all, the next try looks at it: 412, or what a server that knows no condition has
+                // written over it, which are the same bytes.
+                if isFirst, object.isNew { return try await self.put(object, onlyIfMissing: true) }
+                return try await self.createOnce(object, confirms: !isFirst)
             }
         }
     }

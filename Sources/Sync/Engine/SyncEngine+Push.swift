@@ -37,7 +37,7 @@ extension SyncEngine {
                     last = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)
                     changes += record.changes.count
                 }
-                objects.append(RemoteObject(path: Layout.segment(own, sequence, hash), bytes: bytes))
+                objects.append(RemoteObject(path: Layout.segment(own, sequence, hash), bytes: bytes, isNew: true))
                 sent += UInt64(bytes.count)
             }
             if !environment.rules.keepsOutbox { try notePublished(part.map(\.sequence), last) }
@@ -123,14 +123,18 @@ extension SyncEngine {
         return state.snapshots.contains { !said.contains($0.name) }
     }
 
-    /// A directory that was removed elsewhere goes with the last entry that was removed here, and copies go with what they
-    /// are copies of.
+    /// A directory that was removed elsewhere goes with the last entry that was removed here, copies go with what they are
+    /// copies of, and a copy that was edited stands by itself from here on: where it is would depend on what is heard of first,
+    /// that the entry has moved or that the rival was replaced (found by the simulation at seed 10839).
     private nonisolated func sweep(
         _ replica: R.Transaction, after changes: [Change], _ state: SyncState
     ) throws(SyncError) {
         let none = VersionVector()
         var merge = Merge(replica, author: own, seen: none, applied: none, top: keys.vault, naming: naming(state))
-        for case .entry(let entry) in changes { merge.touched.insert(entry.lineage) }
+        for change in changes {
+            if case .entry(let entry) = change { merge.touched.insert(entry.lineage) }
+            if case .content(let content) = change { try merge.detachCopy(content.lineage) }
+        }
         try merge.sweepAll()
         try merge.moveCopies()
     }

@@ -140,6 +140,15 @@ extension Merge {
         }
     }
 
+    /// Somebody has edited a copy here: it is an entry like any other.
+    mutating func detachCopy(_ lineage: Identifier) throws(SyncError) {
+        for entry in try replica.entries(of: lineage) {
+            guard var copy = try replica.entry(entry), copy.isUntouchedCopy, copy.isShown else { continue }
+            try makeOwn(&copy)
+            try show(copy)
+        }
+    }
+
     /// A rival was replaced by somebody who went on from it: its copy goes, unless somebody has made it his own.
     private mutating func dropCopy(of lineage: Identifier, _ stamp: Stamp, beside rivals: [Stamp]) throws(SyncError) {
         let copy = Copy(of: lineage, stamp)

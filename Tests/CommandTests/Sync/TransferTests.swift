@@ -11,38 +11,34 @@ import Testing
         try devices.a.opened("remote", "set", url).run(expecting: 0)
     }
 
-    /// A segment and its hint, on the connection that is there, and nothing after it.
+    /// A segment and its hint, on the connection that is there, and nothing after them.
     @Test func anEditIsTwoRequests() throws {
         try TwoDevices.with(.apache) { devices in
             let (a, b) = (devices.a, devices.b)
             let relay = try RecordingRelay(to: #require(devices.place.server).port)
             try reroute(devices, to: relay.port)
-            // One look, and then none for as long as the test takes.
+            // One look, and then none for as long as the test takes. The first edit finds the folders.
             try a.mount("--poll", "1h")
             try a.coffer(["sync"]).run(expecting: 0)
-            let before = requests(relay)
-            try a.write("edited\n", to: "note")
-            try wait("the edit is pushed") { requests(relay).contains { $0.hasPrefix("PUT") && !before.contains($0) } }
-            // Behind the automatic run, whose turn it is; it has nothing to push.
-            let moment = try lastSync(a)
-            try wait("the run has ended") { try lastSync(a) != moment || requests(relay).count == before.count + 2 }
-            #expect(requests(relay).dropFirst(before.count).map { $0.prefix { $0 != " " } } == ["PUT", "PUT"])
+            try a.write("first\n", to: "note")
+            try wait("the first edit is pushed") { requests(relay).last == "PUT head" }
+            let before = requests(relay).count
+            try a.write("second\n", to: "note")
+            try wait("the second edit is pushed") {
+                let new = requests(relay).dropFirst(before)
+                return new.contains("PUT log") && new.last == "PUT head"
+            }
+            #expect(requests(relay).dropFirst(before) == ["PUT log", "PUT head"])
             try b.sync()
-            #expect(try b.show("note") == "edited\n")
+            #expect(try b.show("note") == "second\n")
             try a.lock()
         }
     }
 
-    private func lastSync(_ vault: TestVault) throws -> String? {
-        let status = try vault.coffer(["status", "--json"]).run(expecting: 0)
-        let object = try JSONSerialization.jsonObject(with: Data(status.output)) as? [String: Any]
-        return (object?["synchronisation"] as? [String: Any])?["lastSync"] as? String
-    }
-
-    /// The lines that begin requests, as they went to the server.
+    /// The requests that went to the server: their methods, with the folder of what they are about.
     private func requests(_ relay: RecordingRelay) -> [String] {
-        String(decoding: relay.bytes, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init).filter {
-            $0.hasSuffix(" HTTP/1.1")
+        String(decoding: relay.bytes, as: UTF8.self).matches(of: #/([A-Z]+) /[^ ]+/v1/([a-z]+)[^ ]* HTTP/1.1\r\n/#).map {
+            "\($0.1) \($0.2)"
         }
     }
 

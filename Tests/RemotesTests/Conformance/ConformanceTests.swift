@@ -46,10 +46,14 @@ import Testing
     @Test(arguments: Kind.allCases, ["", "0123", "0123456789 and more"]) func tornUploadIsReplaced(
         _ kind: Kind, _ rest: String
     ) async throws {
-        let place = try Place(kind)
-        try place.plant(Array(rest.utf8), at: "a/object")
-        try await place.remote().create([RemoteObject("a/object", "0123456789")])
-        #expect(try await place.remote().read("a/object") == .bytes(Array("0123456789".utf8)))
+        for isNew in [false, true] {
+            let place = try Place(kind)
+            try place.plant(Array(rest.utf8), at: "a/object")
+            var object = try RemoteObject("a/object", "0123456789")
+            object.isNew = isNew
+            try await place.remote().create([object])
+            #expect(try await place.remote().read("a/object") == .bytes(Array("0123456789".utf8)))
+        }
     }
 
     @Test(arguments: Kind.allCases) func creatingAgainChangesNothing(_ kind: Kind) async throws {
@@ -57,6 +61,9 @@ import Testing
         let objects = try (0..<100).map { try RemoteObject("v1/blob/\($0 % 5)/o-\($0)", "object \($0)") }
         try await place.remote().create(objects)
         try await place.remote().create(objects)
+        // Though they are said to be new.
+        try await place.remote().create(
+            objects.map { RemoteObject(path: $0.path, bytes: $0.bytes, isNew: true) })
         let remote = try place.remote()
         try await remote.create(objects + objects)
         #expect(try await remote.read(objects.map(\.path), limit: 100) == objects.map { .bytes($0.bytes) })
