@@ -121,12 +121,12 @@ import Testing
             try FileManager.default.createDirectory(atPath: vault.path("mail"), withIntermediateDirectories: false)
             try vault.write("s3cret\nUser: me@example.org\nurl:https://a.b\nempty:\n\nfree notes\n", to: "mail/gmail")
             try vault.write("", to: "nothing")
-            try vault.write("x", to: "b\nad\u{1B}")
+            try vault.write("x", to: "b\nad\u{1B}\u{9B}\u{202E}")
             if !mounted { try vault.lock() }
             func run(_ arguments: String..., code: Int32 = 0) throws -> Command.Result {
                 try vault.coffer(arguments, input: TestVault.password).run(expecting: code)
             }
-            #expect(try run("ls").text == "b?ad?\nmail/\nnothing\n")
+            #expect(try run("ls").text == "b?ad???\nmail/\nnothing\n")
             #expect(try run("ls", "/mail").text == "gmail\n")
             let items = try JSONSerialization.jsonObject(with: Data(try run("ls", "--json", "mail").output))
             let item = try #require((items as? [[String: Any]])?.first)

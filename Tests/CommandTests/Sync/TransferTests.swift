@@ -37,9 +37,9 @@ import Testing
 
     /// The requests that went to the server: their methods, with the folder of what they are about.
     private func requests(_ relay: RecordingRelay) -> [String] {
-        String(decoding: relay.bytes, as: UTF8.self).matches(of: #/([A-Z]+) /[^ ]+/v1/([a-z]+)[^ ]* HTTP/1.1\r\n/#).map {
-            "\($0.1) \($0.2)"
-        }
+        let text = String(decoding: relay.bytes, as: UTF8.self)
+        let lines = text.matches(of: #/([A-Z]+) /[^ ]+/v1/([a-z]+)[^ ]* HTTP/1.1\r\n/#)
+        return lines.map { "\($0.1) \($0.2)" }
     }
 
     /// Ctrl-C while the remote does not answer: the terminal says what is waited for, the verb ends with 130 and soon, and what
