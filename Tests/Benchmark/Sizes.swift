@@ -13,25 +13,36 @@ struct Sizes {
         var bytes: Double
     }
 
+    /// What it takes to use it, in microseconds.
+    private struct Use {
+        var create = 0.0
+        var list = 0.0
+        var cat = 0.0
+    }
+
     func run(_ report: Report) throws {
-        let header = ["entries", "unlock beyond the KDF (ms)", "resident (MiB)", "bytes an entry", "create, each (us)"]
+        let header = [
+            "entries", "unlock beyond the KDF (ms)", "resident (MiB)", "bytes an entry", "create, each (us)",
+            "list, each (us)", "first cat, p50 (us)",
+        ]
         report.begin("Unlocking and memory of coffer, one directory", header: header)
         var base = 0.0
         for count in counts {
             report.progress("\(count) entries")
-            let (figures, microseconds) = try measure(count)
+            let (figures, use) = try measure(count)
             if count == 0 { base = figures.bytes }
-            report.cells([
+            let figuresText = [
                 "\(count)", Report.decimal(figures.milliseconds, places: 1),
                 Report.decimal(figures.bytes / 1_048_576, places: 1),
                 count == 0 ? "-" : Report.decimal(max(0, figures.bytes - base) / Double(count), places: 0),
-                count == 0 ? "-" : Report.decimal(microseconds, places: 1),
-            ])
+            ]
+            let useText = [use.create, use.list, use.cat].map { count == 0 ? "-" : Report.decimal($0, places: 1) }
+            report.cells(figuresText + useText)
         }
         report.end()
     }
 
-    private func measure(_ count: Int) throws -> (Figures, microseconds: Double) {
+    private func measure(_ count: Int) throws -> (Figures, Use) {
         let folder = "\(scratch)/size-\(count)"
         try Shell.run("mkdir -p \"$1/mount\"", folder)
         defer { try? Shell.run("rm -rf --one-file-system \"$1\"", folder) }
@@ -46,14 +57,33 @@ struct Sizes {
         }
         try coffer("lock \"$2/mount\"", folder)
         var runs: [Figures] = []
-        for _ in 0..<3 {
+        var use = Use(create: Double(total) / 1000 / Double(max(1, count)))
+        for round in 0..<3 {
             try coffer("mount \"$2/mount\"", folder)
             runs.append(try status(folder))
+            if round == 2 { try self.use(folder, count, &use) }
             try coffer("lock \"$2/mount\"", folder)
         }
         let milliseconds = runs.map(\.milliseconds).sorted()[1]
         let bytes = runs.map(\.bytes).sorted()[1]
-        return (Figures(milliseconds: milliseconds, bytes: bytes), Double(total) / 1000 / Double(max(1, count)))
+        return (Figures(milliseconds: milliseconds, bytes: bytes), use)
+    }
+
+    /// Reads some entries, all over the directory, and lists it.
+    private func use(_ folder: String, _ count: Int, _ use: inout Use) throws {
+        var samples = Samples()
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        for index in stride(from: 0, to: count, by: max(1, count / 100)) {
+            let path = Path("\(folder)/mount/\(Workload.name(index))")
+            samples.append([try timed { try Call.cat(path, &buffer) }])
+        }
+        use.cat = samples.percentile(0.5) ?? 0
+        var listed = ""
+        let list = timed { listed = Shell.output("ls -U \"$1/mount\" | wc -l", folder) }
+        guard listed.contains("\(count)") else {
+            throw SystemError(description: "\(count) entries were made, and ls lists \(listed)")
+        }
+        use.list = Double(list) / 1000 / Double(max(1, count))
     }
 
     private func coffer(_ arguments: String, _ folder: String) throws {
