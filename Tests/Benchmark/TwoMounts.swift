@@ -44,6 +44,7 @@ struct TwoMounts {
         try pusher.coffer(
             "join --kit \"$2/kit.txt\" --email bench@example.org --kdf-memory 64 --kdf-passes 3 --password-file \"$3\"",
             vault: "joined")
+        try Shell.run("mkdir \"$1/other\"", folder)
         try pusher.coffer("mount \"$2/other\" --password-file \"$3\"", vault: "joined")
         for vault in ["vault", "joined"] { try pusher.coffer("sync", vault: vault) }
     }

@@ -10,11 +10,11 @@ extension Vault {
     /// - Throws: ESTALE for an unknown node, EROFS for writing to a read-only vault.
     public func opened(_ node: Node, writing: Bool, truncate: Bool) throws(Errno) {
         if isReadOnly, writing || truncate { throw .readOnlyFileSystem }
-        try tree.withLock { (tree) throws(Errno) in
-            let inode = try tree.inode(node)
-            // The kernel looks the path up anew on ESTALE and finds what stands there now.
-            guard !inode.isErased else { throw .staleNFSFileHandle }
-            tree.update(node) { $0.opens += 1 }
+        if try !noteOpen(node) {
+            // The kernel looks the path up anew on ESTALE, once, and is to find what stands there then: the change that
+            // erases the file, which takes its name away or gives it to another one, may still be under way.
+            committer.withLock { _ in }
+            guard try noteOpen(node) else { throw .staleNFSFileHandle }
         }
         guard writing || truncate else { return }
         let content: OpenContent
@@ -29,6 +29,15 @@ extension Vault {
             }
             // O_TRUNC is not committed by itself: until the new content comes, the old one is there.
             if truncate, state.size > 0 { resize(&state, to: 0) }
+        }
+    }
+
+    /// False for a file that is erased, or about to be.
+    private func noteOpen(_ node: Node) throws(Errno) -> Bool {
+        try tree.withLock { (tree) throws(Errno) in
+            guard try !tree.inode(node).isErased else { return false }
+            tree.update(node) { $0.opens += 1 }
+            return true
         }
     }
 

@@ -46,6 +46,30 @@ import Testing
         }
     }
 
+    /// Whoever opens a file while a run puts another one in its place finds one or the other, and never nothing.
+    @Test func aFileIsThereWhileItIsReplaced() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            try a.mount("--no-sync")
+            try b.mount("--no-sync")
+            var failures: [Int32] = []
+            for number in 0..<20 {
+                try a.write("number \(number)\n", to: "note")
+                try a.coffer(["sync"]).run(expecting: 0)
+                let run = try b.coffer(["sync"]).start()
+                while !run.hasEnded {
+                    let code = try Posix.code { _ = try Posix.read(b.path("note")) }
+                    if code != 0 { failures.append(code) }
+                }
+                #expect(try run.wait() == 0)
+                #expect(try b.read("note") == "number \(number)\n")
+            }
+            #expect(failures.isEmpty)
+            try a.lock()
+            try b.lock()
+        }
+    }
+
     @Test func theVerbsReachTheMount() throws {
         try TwoDevices.with { devices in
             let (a, b) = (devices.a, devices.b)
