@@ -56,8 +56,8 @@ public final class WebDAVRemote: Remote {
             var isFirst = true
             try await self.retrying { () async throws(RemoteError) in
                 defer { isFirst = false }
-                // Where it is there after all, the next try looks at it: 412, or what a server that knows no condition has
-                // written over it, which are the same bytes.
+                // Where it is there after all the server says 412, and the next try looks at it; one that knows no condition
+                // has written the same bytes over it.
                 if isFirst, object.isNew { return try await self.put(object, onlyIfMissing: true) }
                 return try await self.createOnce(object, confirms: !isFirst)
             }

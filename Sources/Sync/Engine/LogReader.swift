@@ -9,7 +9,7 @@ struct CheckedSegment: Sendable {
     let path: RemotePath
     /// Of the account key that it is sealed with.
     let epoch: UInt32
-    /// The account key, where it is still to be learnt of from a segment that counts.
+    /// The account key, where keys were lent to read with: it may still be to be learnt of from a segment that counts.
     let key: KeyName?
 }
 
