@@ -90,6 +90,17 @@ extension TestVault {
     func show(_ entry: String) throws -> String { try opened("show", entry).run(expecting: 0).text }
 }
 
+/// What has no event of the kernel is asked for again, without a pause of a guessed length: each look is a call that
+/// takes its time.
+func wait(_ what: String, _ condition: () throws -> Bool) throws {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while !((try? condition()) ?? false) {
+        guard ContinuousClock.now < deadline else { throw TestFailure("waited in vain: \(what)") }
+        // Some milliseconds of somebody else's work.
+        try Command("true").run(expecting: 0)
+    }
+}
+
 /// The files of a remote's folder.
 struct RemoteFiles {
     let folder: String

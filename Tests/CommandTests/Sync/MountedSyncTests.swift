@@ -35,17 +35,6 @@ import Testing
         }
     }
 
-    /// What has no event of the kernel is asked for again, without a pause of a guessed length: each look is a call that
-    /// takes its time.
-    private func wait(_ what: String, _ condition: () throws -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while !((try? condition()) ?? false) {
-            guard ContinuousClock.now < deadline else { throw TestFailure("waited in vain: \(what)") }
-            // Some milliseconds of somebody else's work.
-            try Command("true").run(expecting: 0)
-        }
-    }
-
     /// Whoever opens a file while a run puts another one in its place finds one or the other, and never nothing.
     @Test func aFileIsThereWhileItIsReplaced() throws {
         try TwoDevices.with { devices in

@@ -87,13 +87,4 @@ import Testing
             try devices.join()
         }
     }
-
-    private func wait(_ what: String, _ condition: () throws -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while !((try? condition()) ?? false) {
-            guard ContinuousClock.now < deadline else { throw TestFailure("waited in vain: \(what)") }
-            // Some milliseconds of somebody else's work.
-            try Command("true").run(expecting: 0)
-        }
-    }
 }
