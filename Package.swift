@@ -15,7 +15,8 @@ let strict: [SwiftSetting] = [
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
-/// What the simulation of synchronisation runs ten thousand times in each run of the tests is optimised there, too.
+/// What the tests spend their time in is optimised in their runs, too: the simulation of synchronisation, ten thousand
+/// times in each, and the model test, which makes and checks contents.
 let simulated = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -100,7 +101,7 @@ let package = Package(
         tests("RemotesTests", ["Remotes", "Sync", "TestSupport"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),
-        tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system]),
+        tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system], settings: simulated),
         tests("CommandTests", ["TestSupport"]),
         tests("HouseTests", ["TestSupport"]),
     ]

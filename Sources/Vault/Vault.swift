@@ -58,7 +58,7 @@ public final class Vault: Sendable {
     let mounter: (user: UInt32, group: UInt32)
     let state = Mutex<Lifecycle>(.open)
     /// Hears what synchronisation has changed.
-    let replicated = Mutex<(@Sendable ([ReplicationEffect]) -> Void)?>(nil)
+    let replicated = Mutex(ReplicationListener())
 
     enum Lifecycle { case open, closed }
 

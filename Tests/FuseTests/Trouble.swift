@@ -11,13 +11,15 @@ import SystemPackage
 /// | the content `wait` | reading it waits for that, after the turn was passed |
 /// | a content of `w` only, 32 KiB and more at once | reading it waits for that; such requests pass the turn by themselves |
 final class Trouble: Sendable {
-    private let passTurn = Mutex<@Sendable () -> Void>({})
+    private let turn = Mutex(Turn())
     private let waiting = Mutex(0)
     private let goOn = DispatchSemaphore(value: 0)
     private let arrived = DispatchSemaphore(value: 0)
 
+    private struct Turn { var pass: @Sendable () -> Void = {} }
+
     /// - Parameter passTurn: ``Session/passTurn()``.
-    func connect(_ passTurn: @escaping @Sendable () -> Void) { self.passTurn.withLock { $0 = passTurn } }
+    func connect(_ passTurn: @escaping @Sendable () -> Void) { turn.withLock { $0.pass = passTurn } }
 
     func meet(_ name: String) throws(Errno) {
         if name == "go on" {
@@ -29,7 +31,7 @@ final class Trouble: Sendable {
 
     func meet(_ content: [UInt8], count: Int) throws(Errno) {
         if content == Array("wait".utf8) {
-            passTurn.withLock { $0 }()
+            turn.withLock { $0 }.pass()
         } else {
             guard count >= 32768, content.first == UInt8(ascii: "w"), content.last == UInt8(ascii: "w") else { return }
         }

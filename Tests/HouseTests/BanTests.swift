@@ -16,6 +16,7 @@ import Testing
         Ban(pattern: #"\bunowned\b"#, reason: "a crash instead of an error"),
         Ban(pattern: #"@preconcurrency\b"#, reason: "a data race that the compiler was told to pass over"),
         Ban(pattern: #"\b(srand|rand|drand48|random_r)\("#, reason: "no source of secrets"),
+        Ban(pattern: #"\b(Mutex|Guarded)<[^>]*\) -> "#, reason: "each access wraps the function once more"),
         Ban(pattern: #"\b(sleep|usleep|nanosleep)\("#, reason: "waiting is for an event"),
     ]
 

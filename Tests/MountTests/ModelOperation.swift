@@ -12,6 +12,7 @@ enum ModelOperation: Sendable, Equatable {
     case unlink(String)
     case makeDirectory(String, mode: UInt32)
     case removeDirectory(String)
+    case removeTree(String)
     case rename(String, String, flags: UInt32)
     case link(String, String)
     case symbolicLink(target: String, String)
@@ -46,6 +47,7 @@ extension ModelOperation {
         case .unlink(let path): "unlink \(q(path))"
         case .makeDirectory(let path, let mode): "mkdir -m \(String(mode, radix: 8)) \(q(path))"
         case .removeDirectory(let path): "rmdir \(q(path))"
+        case .removeTree(let path): "rm -r \(q(path))"
         case .rename(let old, let new, let flags):
             "python3 -c 'import ctypes,sys; ctypes.CDLL(None).renameat2(-100,sys.argv[1].encode(),-100,sys.argv[2].encode(),\(flags))' \(q(old)) \(q(new))"
         case .link(let old, let new): "ln -PT \(q(old)) \(q(new))"
@@ -117,7 +119,8 @@ extension ModelOperation {
         return Int.random(in: 0...limit, using: &random)
     }
 
-    /// A step drawn at random; remounts are rare, since each derives a key.
+    /// A step drawn at random; remounts are rare, since each derives a key. Whole trees go now and then, or folders would
+    /// be moved into each other until a path is longer than PATH_MAX.
     static func random(_ random: inout SeededGenerator) -> ModelOperation {
         let (first, second) = (path(&random), path(&random))
         let seed = UInt8.random(in: 0...255, using: &random)
@@ -146,7 +149,8 @@ extension ModelOperation {
             return .setAttribute(first, attribute, count: Int(seed), flags: flags)
         case 910..<920: return .removeAttribute(first, attribute)
         case 920..<950: return .list(first)
-        case 950..<997: return .status(first)
+        case 950..<996: return .status(first)
+        case 996..<997: return .removeTree(first)
         case 997..<999: return .remount
         default: return .kill
         }

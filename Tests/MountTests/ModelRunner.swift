@@ -31,6 +31,7 @@ struct ModelFolder {
             // mkdir(2) sets none of these bits, but the system's own, mkdir(1) does (`-m`).
             if mode & 0o6000 != 0 { try Posix.check(unsafe chmod(path(name), mode), "") }
         case .removeDirectory(let name): try Posix.check(unsafe rmdir(path(name)), "")
+        case .removeTree(let name): try removeTree(path(name))
         case .rename(let old, let new, let flags):
             try Posix.check(LateCalls.rename(path(old), path(new), flags: flags), "")
         case .link(let old, let new): try Posix.check(unsafe link(path(old), path(new)), "")
@@ -50,6 +51,13 @@ struct ModelFolder {
         case .remount, .kill: break
         }
         return "done"
+    }
+
+    private func removeTree(_ path: String) throws {
+        let isDirectory = try Posix.status(path).st_mode & S_IFMT == S_IFDIR
+        guard isDirectory else { return try Posix.check(unsafe unlink(path), "") }
+        for name in try Posix.names(path) { try removeTree("\(path)/\(name)") }
+        try Posix.check(unsafe rmdir(path), "")
     }
 
     /// Without blocking: a FIFO may be where a file was.

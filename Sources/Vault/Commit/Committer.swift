@@ -63,7 +63,7 @@ final class Committer {
         self.journal = journal
         self.durability = durability
         applier = Applier(try StoreWriter(connection), journal: journal, durability: durability)
-        reading = try Connection(path: connection.path, readOnly: true, cacheKiB: 4096)
+        reading = try Connection(path: connection.path, readOnly: true, cacheKiB: 1024)
         readingRows = try RowStatements(reading)
     }
 

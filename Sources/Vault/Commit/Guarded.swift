@@ -3,14 +3,20 @@ internal import Synchronization
 /// Called by a thread before it waits for another one or for the disk, so that whoever it serves can be served by
 /// somebody else meanwhile.
 final class WaitNotice: Sendable {
-    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+    private let action = Mutex(Action())
+
+    /// As the lock's own value, a function would be wrapped into two more by each access, which reads it as a value of
+    /// any type and writes it back as one: after some 4,000 accesses a call took 400 KiB of stack (measured).
+    private struct Action {
+        var call: (@Sendable () -> Void)?
+    }
 
     func set(_ action: @escaping @Sendable () -> Void) {
-        self.action.withLock { $0 = action }
+        self.action.withLock { $0.call = action }
     }
 
     func callAsFunction() {
-        action.withLock { $0 }?()
+        action.withLock { $0 }.call?()
     }
 }
 

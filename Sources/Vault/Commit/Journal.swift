@@ -30,13 +30,13 @@ final class Journal: Sendable {
         /// Its rows are there.
         var isFullStored = false
         /// Memory of a region that was stored, for the next one.
-        var spare = RowSet()
+        var spare = RowSet(capacity: Journal.regionSize)
     }
 
     private struct Region {
         /// 0 or 1: its half of the file.
         let place: Int
-        var rows = RowSet()
+        var rows = RowSet(capacity: Journal.regionSize)
         /// The counter of the root that the first entry builds on.
         var base: UInt64 = 0
         var entries: UInt64 = 0

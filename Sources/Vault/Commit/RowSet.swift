@@ -96,6 +96,11 @@ struct RowSet {
         }
     }
 
+    init() {}
+
+    /// - Parameter capacity: for that many bytes, whose pages are taken when they are used.
+    init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
     var isEmpty: Bool { states.isEmpty }
 
     mutating func removeAll() {

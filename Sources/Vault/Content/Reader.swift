@@ -16,7 +16,7 @@ final class Reader {
     private var cipher = PlainBuffer(capacity: 0)
 
     init(path: FilePath, keys: Keys, journal: Journal, chunks: ChunkFile) throws(DatabaseFailure) {
-        connection = try Connection(path: path, readOnly: true, cacheKiB: 2048)
+        connection = try Connection(path: path, readOnly: true, cacheKiB: 1024)
         self.keys = keys
         self.journal = journal
         self.chunks = chunks

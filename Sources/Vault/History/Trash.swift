@@ -19,41 +19,60 @@ struct Trash {
         var isTaken = false
     }
 
-    /// Oldest first.
-    private var items: [Item] = []
+    /// Oldest first, with those among them that were taken out.
+    private(set) var items: [Item] = []
+    /// How many at the beginning have expired.
     private var first = 0
-    /// How many items are not in ``items`` any more.
-    private var dropped = 0
-    /// By the entry's row, counted from the first item there ever was.
+    /// By the entry's row.
     private var places: [Int64: Int] = [:]
     /// Rows of entries, by what they are looked for.
     private var byName: [UInt64: Int64] = [:]
-    private var byEntry: [Identifier: Int64] = [:]
-    private var byLineage: [Identifier: Int64] = [:]
-    private var byFile: [Identifier: Int64] = [:]
-    private(set) var count = 0
+    /// Only what other devices have changed is looked for by identifiers.
+    private var byIdentifier: Identifiers?
+
+    private struct Identifiers {
+        var entries: [Identifier: Int64] = [:]
+        var lineages: [Identifier: Int64] = [:]
+        var files: [Identifier: Int64] = [:]
+
+        mutating func insert(_ item: Item) {
+            entries[item.entry] = item.entrySlot
+            lineages[item.lineage] = item.entrySlot
+            files[item.file] = item.entrySlot
+        }
+
+        mutating func remove(_ item: Item) {
+            if entries[item.entry] == item.entrySlot { entries[item.entry] = nil }
+            if lineages[item.lineage] == item.entrySlot { lineages[item.lineage] = nil }
+            if files[item.file] == item.entrySlot { files[item.file] = nil }
+        }
+    }
+
+    var count: Int { places.count }
 
     mutating func add(_ item: Item) {
+        // What is taken out again and again, as by an editor's backups, would stay in here behind one that waits.
+        if items.count > count + count / 4 + 1024 { compact() }
         items.append(item)
         index(item, at: items.count - 1)
-        count += 1
     }
 
     private mutating func index(_ item: Item, at place: Int) {
-        places[item.entrySlot] = place + dropped
+        places[item.entrySlot] = place
         byName[item.nameHash] = item.entrySlot
-        byEntry[item.entry] = item.entrySlot
-        byLineage[item.lineage] = item.entrySlot
-        byFile[item.file] = item.entrySlot
+        byIdentifier?.insert(item)
     }
 
     private mutating func forget(_ item: Item) {
         places[item.entrySlot] = nil
         if byName[item.nameHash] == item.entrySlot { byName[item.nameHash] = nil }
-        if byEntry[item.entry] == item.entrySlot { byEntry[item.entry] = nil }
-        if byLineage[item.lineage] == item.entrySlot { byLineage[item.lineage] = nil }
-        if byFile[item.file] == item.entrySlot { byFile[item.file] = nil }
-        count -= 1
+        byIdentifier?.remove(item)
+    }
+
+    private mutating func compact() {
+        items = items[first...].filter { !$0.isTaken }
+        first = 0
+        for (place, item) in items.enumerated() { places[item.entrySlot] = place }
     }
 
     mutating func sort() {
@@ -61,30 +80,36 @@ struct Trash {
         for (place, item) in items.enumerated() { index(item, at: place) }
     }
 
-    private func place(of entrySlot: Int64?) -> Int? { entrySlot.flatMap { places[$0] }.map { $0 - dropped } }
+    private func item(_ entrySlot: Int64?) -> Item? { entrySlot.flatMap { places[$0] }.map { items[$0] } }
 
-    private func item(_ entrySlot: Int64?) -> Item? { place(of: entrySlot).map { items[$0] } }
+    private mutating func identifiers() -> Identifiers {
+        if let byIdentifier { return byIdentifier }
+        var made = Identifiers()
+        for item in items[first...] where !item.isTaken { made.insert(item) }
+        byIdentifier = made
+        return made
+    }
 
-    func item(entry: Identifier) -> Item? { item(byEntry[entry]) }
-    func item(lineage: Identifier) -> Item? { item(byLineage[lineage]) }
-    func item(file: Identifier) -> Item? { item(byFile[file]) }
+    mutating func item(entry: Identifier) -> Item? { item(identifiers().entries[entry]) }
+    mutating func item(lineage: Identifier) -> Item? { item(identifiers().lineages[lineage]) }
+    mutating func item(file: Identifier) -> Item? { item(identifiers().files[file]) }
     /// The last removed entry of that directory and name.
     func item(nameHash: UInt64) -> Item? { item(byName[nameHash]) }
 
     /// Takes out the item of an entry's row.
     @discardableResult
     mutating func take(entrySlot: Int64) -> Item? {
-        guard let place = place(of: entrySlot) else { return nil }
+        guard let place = places[entrySlot] else { return nil }
         items[place].isTaken = true
         forget(items[place])
         return items[place]
     }
 
+    /// Undoes ``take(entrySlot:)``.
     mutating func putBack(_ item: Item) {
         guard let place = items.lastIndex(where: { $0.entrySlot == item.entrySlot && $0.isTaken }) else { return }
         items[place].isTaken = false
         index(items[place], at: place)
-        count += 1
     }
 
     /// Takes out what is too old or too much, at most `most` items.
@@ -99,19 +124,22 @@ struct Trash {
             }
             first += 1
         }
-        if first > 1024, first * 2 > items.count {
-            items.removeFirst(first)
-            (dropped, first) = (dropped + first, 0)
-        }
         return expired
     }
 }
 
 extension Vault {
-    /// Empties the trash of what is too old or too much, a bounded part at a time.
+    /// Empties the trash of what is too old or too much, a bounded part at a time, and each time a few items in one
+    /// transaction: others wait for it, and an item can have 64 versions.
     func purgeTrash() {
-        let expired = trash.withLock { $0.takeExpired(now: Timestamp.now().seconds, most: 256) }
-        guard !expired.isEmpty else { return }
+        for _ in 0..<32 {
+            let expired = trash.withLock { $0.takeExpired(now: Timestamp.now().seconds, most: 8) }
+            guard !expired.isEmpty else { return }
+            erase(expired)
+        }
+    }
+
+    private func erase(_ expired: [Trash.Item]) {
         committer.withLock { committer in
             do throws(Errno) {
                 try committer.transaction { () throws(Errno) in

@@ -12,11 +12,16 @@ public enum ReplicationEffect: Sendable, Equatable {
     case attributes(Node)
 }
 
+/// Not the lock's own value: see ``WaitNotice``.
+struct ReplicationListener {
+    var call: (@Sendable ([ReplicationEffect]) -> Void)?
+}
+
 extension Vault {
     /// Calls `handler` after each transaction of synchronisation that has changed the tree, on the thread that ran it,
     /// which holds no lock then.
     public func onReplicated(_ handler: @escaping @Sendable ([ReplicationEffect]) -> Void) {
-        replicated.withLock { $0 = handler }
+        replicated.withLock { $0.call = handler }
     }
 
     /// Runs `body` as one operation of synchronisation: all of it is kept or nothing, and nobody else changes the vault
@@ -48,7 +53,7 @@ extension Vault {
             throw failure ?? translating(error)
         }
         for node in outcome.unnamed { reapIfUnused(node) }
-        if !outcome.effects.isEmpty { replicated.withLock { $0 }?(outcome.effects) }
+        if !outcome.effects.isEmpty { replicated.withLock { $0 }.call?(outcome.effects) }
         return outcome.result
     }
 

@@ -34,7 +34,7 @@ struct Unlocked {
         var found: [Damage] = []
         if file.isCutShort.load(ordering: .relaxed) { found.append(Damage("the file is shorter than it was")) }
         let (connection, root) = try VaultError.translating("opening the store") { () throws(DatabaseFailure) in
-            let connection = try Connection(path: file.path, readOnly: false, cacheKiB: 8192)
+            let connection = try Connection(path: file.path, readOnly: false, cacheKiB: 4096)
             return (connection, try Unlocked.recover(connection, file.path, keys, &found))
         }
         let scan = Scanner(path: file.path, keys: keys, mounter: mounter).scanAll()
