@@ -51,6 +51,22 @@ import Testing
         #expect(trash.item(nameHash: 1)?.entrySlot == 1)
     }
 
+    /// Maintenance looks for what has expired while an operation has taken something out that it then puts back.
+    @Test func whatIsPutBackBehindTheExpiredIsFound() throws {
+        var trash = Trash()
+        for number in 1...4 { trash.add(Self.item(Int64(number))) }
+        let found = trash.take(entrySlot: 2)
+        let taken = try #require(found)
+        #expect(trash.takeExpired(now: Limits.trashAge + 4, most: 8).map(\.entrySlot) == [1, 3])
+        trash.putBack(taken)
+        for number in 5...5000 { trash.add(Self.item(Int64(number))) }
+        for number in 5...4900 { trash.take(entrySlot: Int64(number)) }
+        for number in 5001...9000 { trash.add(Self.item(Int64(number))) }
+        #expect(trash.item(nameHash: 2)?.entrySlot == 2)
+        #expect(trash.item(nameHash: 9000)?.entrySlot == 9000)
+        #expect(trash.take(entrySlot: 2)?.entrySlot == 2)
+    }
+
     @Test func theOldestGoesWhereThereAreTooMany() {
         var trash = Trash()
         for number in 1...Limits.trashCount + 3 { trash.add(Self.item(Int64(number))) }

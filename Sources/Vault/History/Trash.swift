@@ -107,9 +107,13 @@ struct Trash {
 
     /// Undoes ``take(entrySlot:)``.
     mutating func putBack(_ item: Item) {
-        guard let place = items.lastIndex(where: { $0.entrySlot == item.entrySlot && $0.isTaken }) else { return }
-        items[place].isTaken = false
-        index(items[place], at: place)
+        var item = item
+        item.isTaken = false
+        let place = items.lastIndex { $0.entrySlot == item.entrySlot && $0.isTaken }
+        // Those before it may have expired meanwhile, and its place with them.
+        guard let place, place >= first else { return add(item) }
+        items[place] = item
+        index(item, at: place)
     }
 
     /// Takes out what is too old or too much, at most `most` items.
