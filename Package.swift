@@ -17,7 +17,7 @@ let strict: [SwiftSetting] = [
 
 /// What the tests spend their time in is optimised in their runs, too: the simulation of synchronisation, ten thousand
 /// times in each, and the model test, which makes and checks contents.
-let simulated = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+let optimized = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
@@ -72,10 +72,10 @@ let package = Package(
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
         library("CSystemd", path: "Mount/CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
-        layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"], settings: simulated),
-        layer("Format", [], settings: simulated),
+        layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"], settings: optimized),
+        layer("Format", [], settings: optimized),
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
-        layer("Sync", ["Vault", "Format", "Sealing", system], settings: simulated),
+        layer("Sync", ["Vault", "Format", "Sealing", system], settings: optimized),
         layer("Remotes", ["CCurl", "CExpat", "CLinux", "Sync", system]),
         layer("KitImage", ["CPNG", "CQRencode", "CTurboJPEG", "CZbar"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
@@ -97,11 +97,11 @@ let package = Package(
         tests("SealingTests", ["Sealing"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
-        tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", system], settings: simulated),
+        tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", system], settings: optimized),
         tests("RemotesTests", ["Remotes", "Sync", "TestSupport"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),
-        tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system], settings: simulated),
+        tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system], settings: optimized),
         tests("CommandTests", ["TestSupport"]),
         tests("HouseTests", ["TestSupport"]),
     ]

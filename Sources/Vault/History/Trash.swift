@@ -138,12 +138,12 @@ extension Vault {
     func purgeTrash() {
         for _ in 0..<32 {
             let expired = trash.withLock { $0.takeExpired(now: Timestamp.now().seconds, most: 8) }
-            guard !expired.isEmpty else { return }
-            erase(expired)
+            guard !expired.isEmpty, erase(expired) else { return }
         }
     }
 
-    private func erase(_ expired: [Trash.Item]) {
+    /// - Returns: whether that could be stored; on a full disk the next ones could not either.
+    private func erase(_ expired: [Trash.Item]) -> Bool {
         committer.withLock { committer in
             do throws(Errno) {
                 try committer.transaction { () throws(Errno) in
@@ -151,8 +151,9 @@ extension Vault {
                 }
             } catch {
                 // They stay in the store and are met again at the next unlock.
-                return
+                return false
             }
+            return true
         }
     }
 
