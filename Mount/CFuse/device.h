@@ -28,6 +28,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include "placement.h"
 
 // Flags newer than the oldest headers that we build with; the numbers never change (<linux/fuse.h>).
 #define COFFER_FUSE_DIRECT_IO_ALLOW_MMAP (1ULL << 36)
@@ -52,6 +53,8 @@ struct coffer_fuse_device {
     sem_t turn;
     /// What each thread remembers: the two bits below.
     pthread_key_t memory;
+    /// Where the thread that has the turn runs.
+    struct coffer_fuse_placement placement;
 };
 
 /// The thread has the turn.
@@ -69,7 +72,7 @@ struct coffer_fuse_device {
 /// Makes ready for the first read.
 static inline int coffer_fuse_begin(struct coffer_fuse_device *device, int descriptor) {
     uint32_t connection = (uint32_t)descriptor;
-    if (sem_init(&device->turn, 0, 1) != 0) return -1;
+    if (sem_init(&device->turn, 0, 1) != 0 || sem_init(&device->placement.wake, 0, 0) != 0) return -1;
     if (pthread_key_create(&device->memory, NULL) != 0) return -1;
     device->polled = open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
     if (device->polled >= 0 && ioctl(device->polled, FUSE_DEV_IOC_CLONE, &connection) != 0) {
@@ -88,6 +91,7 @@ static inline uintptr_t coffer_fuse_mine(struct coffer_fuse_device *device) {
 static inline void coffer_fuse_pass_turn(struct coffer_fuse_device *device) {
     uintptr_t mine = coffer_fuse_mine(device);
     if (!(mine & COFFER_FUSE_HAS_TURN)) return;
+    coffer_fuse_leave_place(&device->placement);
     pthread_setspecific(device->memory, (void *)(mine & ~(uintptr_t)COFFER_FUSE_HAS_TURN));
     sem_post(&device->turn);
 }
@@ -99,12 +103,6 @@ static inline int coffer_fuse_is_large(const struct fuse_in_header *request) {
     return ((const struct fuse_read_in *)(request + 1))->size >= COFFER_FUSE_LARGE;
 }
 
-static inline int64_t coffer_fuse_now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
 /// The next request, into `buffer`, once it is this thread's turn.
 static inline ssize_t coffer_fuse_next(struct coffer_fuse_device *device, int descriptor, void *buffer, size_t size) {
     uintptr_t had = coffer_fuse_mine(device) & COFFER_FUSE_HAS_TURN;
@@ -113,15 +111,19 @@ static inline ssize_t coffer_fuse_next(struct coffer_fuse_device *device, int de
         if (errno != EINTR) return -1;
     pthread_setspecific(device->memory, (void *)(COFFER_FUSE_HAS_TURN | COFFER_FUSE_POLLED));
     if (had && device->polled >= 0) {
-        int64_t start = coffer_fuse_now();
-        do {
+        int64_t start = coffer_fuse_now(), now = start;
+        for (uint32_t looks = 1;; looks++) {
             ssize_t count = read(device->polled, buffer, size);
+            if (count >= (ssize_t)sizeof(struct fuse_in_header))
+                coffer_fuse_place(&device->placement, (const struct fuse_in_header *)buffer, looks);
             if (count >= 0) return count;
-            if (errno != EAGAIN) break;
-            // Whoever else wants this processor gets it.
+            if (errno != EAGAIN || now - start >= COFFER_FUSE_PATIENCE) break;
+            // Whoever else wants this processor gets it, and may have asked for something when it comes back.
             sched_yield();
-        } while (coffer_fuse_now() - start < COFFER_FUSE_PATIENCE);
+            now = coffer_fuse_now();
+        }
     }
+    coffer_fuse_leave_place(&device->placement);
     pthread_setspecific(device->memory, (void *)COFFER_FUSE_HAS_TURN);
     return read(descriptor, buffer, size);
 }

@@ -16,10 +16,9 @@ struct Device {
     init(calling fileSystem: FileSystemBox, wanted: UInt64) {
         unsafe pointer = .allocate(capacity: 1)
         let box = unsafe Unmanaged.passUnretained(fileSystem).toOpaque()
-        unsafe pointer.initialize(
-            to: coffer_fuse_device(
-                file_system: box, session: nil, wanted: wanted, offered: 0, agreed: 0, init: 0, polled: -1,
-                turn: sem_t(), memory: 0))
+        var device = unsafe coffer_fuse_device()
+        unsafe (device.file_system, device.wanted, device.polled) = (box, wanted, -1)
+        unsafe pointer.initialize(to: device)
     }
 
     func deallocate() {
@@ -51,6 +50,37 @@ struct Device {
 
     /// The calling thread is about to wait: another one reads the next request.
     func passTurn() { unsafe coffer_fuse_pass_turn(pointer) }
+
+    /// Starts the thread that occupies the other one of two processors while a program asks without a pause
+    /// (placement.h).
+    ///
+    /// - Returns: the thread, to be ended; nil where there are not two.
+    func startOccupying() -> pthread_t? {
+        var both: (Int32, Int32) = (0, 0)
+        let isTwo = unsafe withUnsafeMutableBytes(of: &both) {
+            unsafe coffer_fuse_two_processors($0.baseAddress?.assumingMemoryBound(to: Int32.self)) != 0
+        }
+        guard isTwo else { return nil }
+        var all = sigset_t()
+        var before = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        var thread = pthread_t()
+        let status = unsafe pthread_create(
+            &thread, nil,
+            { data in
+                let device = unsafe data?.assumingMemoryBound(to: coffer_fuse_device.self)
+                if let device = unsafe device { unsafe coffer_fuse_occupy(&device.pointee.placement) }
+                return nil
+            }, userData)
+        return status == 0 ? thread : nil
+    }
+
+    func endOccupying(_ thread: pthread_t) {
+        unsafe coffer_fuse_end_occupying(&pointer.pointee.placement)
+        pthread_join(thread, nil)
+    }
 
     /// Lets go of the second descriptor. No thread reads any more.
     func closePolled() {

@@ -109,7 +109,9 @@ public final class Session: @unchecked Sendable {
         unsafe fuse_loop_cfg_set_clone_fd(config, workers.ownChannels ? 1 : 0)
         unsafe fuse_loop_cfg_set_max_threads(config, workers.maximum)
         unsafe fuse_loop_cfg_set_idle_threads(config, workers.maximum)
+        let occupying = device.startOccupying()
         let status = unsafe coffer_fuse_session_loop_mt(session, config)
+        if let occupying { device.endOccupying(occupying) }
         unsafe fuse_loop_cfg_destroy(config)
         let isDetached = state.withLock { state in
             state.isRunning = false
