@@ -1,8 +1,8 @@
 #pragma once
 /// On which processor the thread runs that answers.
 ///
-/// A program that asks and the thread that answers it take turns: one waits while the other works. On a machine with two
-/// processors the scheduler gives each its own, because the other one is idle, and then every answer wakes an idle
+/// A program that asks and the thread that answers it take turns: one waits while the other works. On a machine with
+/// two processors the scheduler gives each its own, because the other one is idle, and then every answer wakes an idle
 /// processor by an interrupt. In a virtual machine that takes 25 µs, for a request that takes 3 (measured with two
 /// virtual processors, Linux 6.18). On one processor it takes two switches, and the whole request 5 µs.
 ///
@@ -34,8 +34,8 @@ struct coffer_fuse_processors {
 
 /// The first six are for the thread that has the turn; the others are shared with the one that occupies.
 struct coffer_fuse_placement {
-    /// The thread that asked last, how many requests it still has to send before it counts as asking alone, and how many
-    /// requests in a row look as if they came from the other processor.
+    /// The thread that asked last, how many requests it still has to send before it counts as asking alone, and how
+    /// many requests in a row look as if they came from the other processor.
     uint32_t caller, missing, far;
     /// Whether the program waits for the answer to the last one.
     int32_t isAwaited;
@@ -83,7 +83,8 @@ static inline int coffer_fuse_two_processors(int32_t found[2]) {
     return count == 2;
 }
 
-/// Holds the calling thread on one processor or two. Where the administrator has taken them away meanwhile, nothing changes.
+/// Holds the calling thread on one processor or two. Where the administrator has taken them away meanwhile, nothing
+/// changes.
 static inline void coffer_fuse_hold(int32_t one, int32_t other) {
     struct coffer_fuse_processors set;
     memset(&set, 0, sizeof set);
