@@ -33,10 +33,6 @@ import Testing
                 return try occupant.nanoseconds() > before
             }
             try Self.until("it sleeps") { try occupant.state() == "S" }
-            // A request now and then is no reason.
-            let after = try occupant.nanoseconds()
-            try Self.ask(vault.directory)
-            #expect(try occupant.nanoseconds() == after)
             try vault.lock()
             try daemon.waitForEnd()
         }
