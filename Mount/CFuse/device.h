@@ -11,7 +11,8 @@
 /// 4. One thread at a time has the *turn* to read. Most requests are answered from memory within microseconds:
 ///    it answers them itself and looks for the next one, for a moment without sleeping, because waking a thread
 ///    costs more than the answer. Before anything that may take long it passes the turn on, so that requests go
-///    in parallel where that gains something (leader/followers, Schmidt et al. 2000).
+///    in parallel where that gains something (leader/followers, Schmidt et al. 2000). On which processor it runs
+///    meanwhile is told in placement.h.
 ///
 /// In C, because libfuse cancels its threads while they wait in read (pthread_cancel(3)), and unwinding a
 /// thread must not meet frames of Swift.
