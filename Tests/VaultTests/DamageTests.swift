@@ -21,6 +21,13 @@ import Testing
         Array(String(repeating: "content \(number) ", count: number % 10 == 0 ? 200 : 3).utf8)
     }
 
+    /// An SQL expression: the column with one byte, counted from 1, that is another than before. One fixed value would
+    /// change nothing in one ciphertext of 256.
+    private static func changed(_ column: String, byte: Int) -> String {
+        "CAST(substr(\(column), 1, \(byte - 1)) || CASE substr(\(column), \(byte), 1) WHEN x'00' THEN x'01' ELSE x'00' END "
+            + "|| substr(\(column), \(byte + 1)) AS BLOB)"
+    }
+
     /// What tests begin with: the file, an older copy of it in which rows that still exist are older, and the slots
     /// of two ordinary files and their entries.
     private struct Sample {
@@ -79,9 +86,9 @@ import Testing
                         + "UPDATE main.\(table) SET (\(columns)) = (SELECT \(columns) FROM old.\(table) o "
                         + "WHERE o.slot = \(one)) WHERE slot = \(one)"
                 case .flipBody:
-                    "UPDATE \(table) SET body = CAST(substr(body, 1, 9) || x'00' || substr(body, 11) AS BLOB) WHERE slot = \(one)"
+                    "UPDATE \(table) SET body = \(DamageTests.changed("body", byte: 10)) WHERE slot = \(one)"
                 case .flipSeal:
-                    "UPDATE \(table) SET seal = CAST(substr(seal, 1, 39) || x'00' AS BLOB) WHERE slot = \(one)"
+                    "UPDATE \(table) SET seal = \(DamageTests.changed("seal", byte: 40)) WHERE slot = \(one)"
                 case .malformSeal: "UPDATE \(table) SET seal = x'0102' WHERE slot = \(one)"
                 }
             try fixture.sql(sql + ";")
@@ -188,8 +195,7 @@ import Testing
         let slot = try #require(sample.slots[table]?.first)
         let column = table == "chunk" ? "body" : "content"
         try sample.fixture.sql(
-            "UPDATE \(table) SET \(column) = CAST(substr(\(column), 1, 9) || x'00' || substr(\(column), 11) AS BLOB) "
-                + "WHERE slot = \(slot);")
+            "UPDATE \(table) SET \(column) = \(Self.changed(column, byte: 10)) WHERE slot = \(slot);")
         let vault = try sample.fixture.open()
         let intact = try sample.intact(vault)
         #expect(intact.count == (table == "version" ? Self.count : Self.count - 1))
