@@ -62,6 +62,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLinux", path: "Sources/CLinux"),
         library("CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
+        library("CCrypto", path: "Sources/CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
         library("CUtf8proc", path: "Sources/CUtf8proc", pkgConfig: "libutf8proc", apt: "libutf8proc-dev"),
         library("CQRencode", path: "Sources/CQRencode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
         library("CZbar", path: "Sources/CZbar", pkgConfig: "zbar", apt: "libzbar-dev"),
@@ -72,7 +73,7 @@ let package = Package(
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
         library("CSystemd", path: "Mount/CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
-        layer("Sealing", ["CLinux", "CSodium", "CUtf8proc"], settings: optimized),
+        layer("Sealing", ["CCrypto", "CLinux", "CSodium", "CUtf8proc"], settings: optimized),
         layer("Format", [], settings: optimized),
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
         layer("Sync", ["Vault", "Format", "Sealing", system], settings: optimized),
@@ -94,7 +95,7 @@ let package = Package(
         .target(name: "PowerRecorder", path: "Tests/PowerRecorder"),
         .target(name: "FaultInjector", path: "Tests/FaultInjector"),
         .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: strict),
-        tests("SealingTests", ["Sealing"]),
+        tests("SealingTests", ["CSodium", "Sealing"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
         tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", system], settings: optimized),

@@ -30,6 +30,9 @@ public final class SealingKey: Sendable {
             unsafe withUnsafeMutableBytes(of: &seal.tag) { tag in
                 unsafe withUnsafeBytes(of: seal.nonce) { nonce in
                     unsafe withUnsafeBytes(of: &data.words) { data in
+                        if unsafe OpenSSL.encrypt(plain, data, key: key, nonce: nonce, into: cipher, tag: tag) {
+                            return
+                        }
                         _ = unsafe crypto_aead_xchacha20poly1305_ietf_encrypt_detached(
                             cipher.bytePointer, tag.bytePointer, nil, plain.bytePointer, UInt64(plain.count),
                             data.bytePointer, UInt64(data.count), nil, nonce.bytePointer, key)
@@ -42,8 +45,8 @@ public final class SealingKey: Sendable {
 
     /// Opens `cipher` into `plain`, which is as long.
     ///
-    /// - Returns: whether it was sealed with this key for this place and is unchanged; if not, nothing was
-    ///   written.
+    /// - Returns: whether it was sealed with this key for this place and is unchanged; if not, nothing but zeroes
+    ///   was written.
     public func open(
         _ cipher: UnsafeRawBufferPointer, _ seal: Seal, _ data: AssociatedData,
         into plain: UnsafeMutableRawBufferPointer
@@ -52,12 +55,13 @@ public final class SealingKey: Sendable {
         var seal = seal
         var data = data
         return unsafe key.withPointer { key in
-            unsafe withUnsafeBytes(of: &seal.tag) { tag in
+            unsafe withUnsafeMutableBytes(of: &seal.tag) { tag in
                 unsafe withUnsafeBytes(of: seal.nonce) { nonce in
                     unsafe withUnsafeBytes(of: &data.words) { data in
-                        unsafe crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
-                            plain.bytePointer, nil, cipher.bytePointer, UInt64(cipher.count), tag.bytePointer,
-                            data.bytePointer, UInt64(data.count), nonce.bytePointer, key) == 0
+                        unsafe OpenSSL.decrypt(cipher, data, key: key, nonce: nonce, tag: tag, into: plain)
+                            || crypto_aead_xchacha20poly1305_ietf_decrypt_detached(
+                                plain.bytePointer, nil, cipher.bytePointer, UInt64(cipher.count), tag.bytePointer,
+                                data.bytePointer, UInt64(data.count), nonce.bytePointer, key) == 0
                     }
                 }
             }

@@ -119,7 +119,7 @@ final class Reader {
         }
         let cell = chunkRow.integer(1)
         if skip == 0, target.count == Limits.chunkSize {
-            // Opened where it is read: libsodium allows that.
+            // Opened where it is read: libsodium and OpenSSL allow that.
             try unsafe chunks.read(cell, into: target)
             let sealed = UnsafeRawBufferPointer(target)
             return try unsafe open(chunk: sealed, seal, slot, file: file, index: index, skip: 0, into: target)
