@@ -140,4 +140,25 @@ import Testing
         #expect(try vault.verify { _, _ in }.damage.isEmpty)
         try vault.close()
     }
+
+    /// Runs of any length, in any order: what is released holds nothing any more, and all that lies between still does.
+    @Test func releasedCellsAreHoles() throws {
+        let fixture = try Fixture()
+        let file = ChunkFile(vault: fixture.file, used: [], isReadOnly: false)
+        let contents = (0..<60).map { Self.content(UInt64(100 + $0), chunks: 1) }
+        for (cell, content) in contents.enumerated() {
+            #expect(try unsafe content.withUnsafeBytes { unsafe try file.add($0) } == Int64(cell))
+        }
+        let released = Set((0..<20).map { $0 } + [22, 24] + (30..<47).map { $0 } + [59])
+        file.release(released.map { Int64($0) }.shuffled())
+        for (cell, content) in contents.enumerated() {
+            var found = [UInt8](repeating: 1, count: Self.cell)
+            try unsafe found.withUnsafeMutableBytes { try unsafe file.read(Int64(cell), into: $0) }
+            #expect(
+                found == (released.contains(cell) ? [UInt8](repeating: 0, count: Self.cell) : content), "cell \(cell)")
+        }
+        var again = Set<Int64>()
+        for _ in released { again.insert(try unsafe contents[0].withUnsafeBytes { unsafe try file.add($0) }) }
+        #expect(again == Set(released.map { Int64($0) }))
+    }
 }

@@ -122,11 +122,27 @@ final class ChunkFile: Sendable {
     /// with them what stood there.
     func release(_ released: [Int64]) {
         guard !released.isEmpty, let file = opened.withLock({ $0?.file }) else { return }
-        for cell in released {
+        for range in Self.ranges(released) {
             let punchHole: Int32 = 0x02 | 0x01
-            _ = fallocate64(file.rawValue, punchHole, cell * Int64(Limits.chunkSize), Int64(Limits.chunkSize))
+            _ = fallocate64(
+                file.rawValue, punchHole, range.lowerBound * Int64(Limits.chunkSize),
+                Int64(range.count) * Int64(Limits.chunkSize))
         }
         cells.withLock { $0.free.append(contentsOf: released) }
+    }
+
+    /// Neighbours, up to 16 together: the file system may have to write what is in the page cache before it lets go of
+    /// it (ext4_punch_hole in Linux's fs/ext4/inode.c), and keeps others from writing to the file meanwhile.
+    private static func ranges(_ cells: [Int64]) -> [Range<Int64>] {
+        var ranges: [Range<Int64>] = []
+        for cell in cells.sorted() {
+            if let last = ranges.last, last.upperBound == cell, last.count < 16 {
+                ranges[ranges.count - 1] = last.lowerBound..<cell + 1
+            } else {
+                ranges.append(cell..<cell + 1)
+            }
+        }
+        return ranges
     }
 
     private func writable() throws(Errno) -> Opened {
