@@ -49,9 +49,10 @@ let package = Package(
     name: "coffer",
     products: [
         .executable(name: "coffer", targets: ["coffer"]),
-        // Loaded into the program by a test.
+        // Loaded into the program by tests.
         .library(name: "PowerRecorder", type: .dynamic, targets: ["PowerRecorder"]),
         .library(name: "FaultInjector", type: .dynamic, targets: ["FaultInjector"]),
+        .library(name: "CipherEngine", type: .dynamic, targets: ["CipherEngine"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -94,6 +95,7 @@ let package = Package(
         .executableTarget(name: "Benchmark", dependencies: [], path: "Tests/Benchmark", swiftSettings: strict),
         .target(name: "PowerRecorder", path: "Tests/PowerRecorder"),
         .target(name: "FaultInjector", path: "Tests/FaultInjector"),
+        .target(name: "CipherEngine", path: "Tests/CipherEngine", linkerSettings: [.linkedLibrary("crypto")]),
         .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: strict),
         tests("SealingTests", ["CSodium", "Sealing"]),
         tests("FormatTests", ["Format"]),

@@ -1,0 +1,2 @@
+#pragma once
+/// Nothing: OpenSSL finds the engine by the functions that it names itself.
