@@ -9,7 +9,8 @@ internal import CSodium
 /// (draft-irtf-cfrg-xchacha-03, section 2.3). OpenSSL gets that key, which is of one piece only, and wipes its copy; the
 /// key that seals stays where it is.
 ///
-/// False means that OpenSSL could not do it, for whatever reason: libsodium has the last word.
+/// False means that OpenSSL could not do it, for whatever reason; libsodium is asked then. A piece that was to be opened
+/// where it stands is gone by that, as it is where it was changed.
 enum OpenSSL {
     /// From how many bytes on it is the faster one, setting it up included.
     private static let threshold = 4096
