@@ -7,7 +7,6 @@ public enum MountError: Error, Sendable {
     case notEmpty(FilePath)
     case notYours(FilePath)
     case alreadyMounted(FilePath)
-    case insideVault(FilePath)
     /// libfuse refused; it has said why on standard error.
     case refused(FilePath)
     case notResponding(FilePath)
@@ -20,7 +19,6 @@ public enum MountError: Error, Sendable {
         case .notEmpty(let path): "The folder \(path) is not empty; what is in it would be hidden."
         case .notYours(let path): "The folder \(path) is not yours to mount on."
         case .alreadyMounted(let path): "Something is mounted on \(path) already."
-        case .insideVault(let path): "The vault's own file lies below \(path)."
         case .refused(let path): "Mounting on \(path) was refused."
         case .notResponding(let path): "The process behind \(path) does not answer."
         }
@@ -30,7 +28,7 @@ public enum MountError: Error, Sendable {
     public var hint: String {
         switch self {
         case .missing(let path): "Make it with: mkdir -p \(path)"
-        case .notADirectory, .notEmpty, .insideVault: "Name an empty folder."
+        case .notADirectory, .notEmpty: "Name an empty folder."
         case .notYours: "Name a folder that belongs to you and that you may write to."
         case .alreadyMounted(let path): "Lock it with: coffer lock \(path)"
         case .refused: "Check that /dev/fuse is there and that fusermount3 (package fuse3) is installed."

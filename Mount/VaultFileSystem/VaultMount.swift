@@ -77,15 +77,15 @@ public final class VaultMount: Sendable {
         text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: ",", with: "\\,")
     }
 
-    /// Checks a mount point before a password is asked for, and takes away what a killed process left there.
-    public static func prepare(_ directory: FilePath, vault: FilePath) throws(MountError) {
-        for mount in MountTable.mounts() where mount.directory == directory || mount.vault == vault {
-            if mount.isStale {
-                MountTable.clearStale(mount)
-            } else if mount.directory == directory {
-                throw .alreadyMounted(directory)
-            }
-        }
+    /// Checks a mount point before a password is asked for. What a killed process left there stays until the vault is
+    /// unlocked: a program that still writes gets errors from it, where the folder below would take its text in clear.
+    public static func check(_ directory: FilePath) throws(MountError) {
+        let mounted = MountTable.mounts().filter { $0.directory == directory }
+        guard mounted.allSatisfy(\.isStale) else { throw .alreadyMounted(directory) }
+        if mounted.isEmpty { try checkFolder(directory) }
+    }
+
+    private static func checkFolder(_ directory: FilePath) throws(MountError) {
         var status = Glibc.stat()
         guard unsafe stat(directory.string, &status) == 0 else {
             throw errno == ENOTDIR ? .notADirectory(directory) : .missing(directory)
@@ -96,6 +96,16 @@ public final class VaultMount: Sendable {
             throw .notYours(directory)
         }
         guard names.isEmpty else { throw .notEmpty(directory) }
+    }
+
+    /// Takes away what killed processes left on the mount point, and of this vault elsewhere, and mounts at once.
+    private func mount() throws(MountError) {
+        for mount in MountTable.mounts()
+        where (mount.directory == options.directory || mount.vault == vault.path) && mount.isStale {
+            MountTable.clearStale(mount)
+        }
+        try VaultMount.checkFolder(options.directory)
+        do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
     }
 
     /// Mounts, calls `onReady`, and serves until the vault is locked or unmounted. Everything is committed
@@ -115,7 +125,7 @@ public final class VaultMount: Sendable {
         // Whoever waits lets another thread read requests.
         vault.beforeWaiting { [session] in session.passTurn() }
         invalidations.follow(vault, session)
-        do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
+        try mount()
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
             idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lock() })

@@ -63,7 +63,7 @@ struct Mount: ParsableCommand {
         let mountOptions = try parsedOptions(target)
         try vault.requireFile()
         do throws(MountError) {
-            try VaultMount.prepare(target, vault: Directories.resolved(vault.path))
+            try VaultMount.check(target)
         } catch {
             throw Failure(error, vault: vault.path)
         }

@@ -21,6 +21,24 @@ import Testing
         }
     }
 
+    /// A program that still writes must not get the bare folder while the vault is being unlocked: its text would lie
+    /// there in clear, and be hidden by the mount.
+    @Test func staleMountStaysUntilUnlocked() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            let daemon = try vault.daemon()
+            daemon.send(SIGKILL)
+            try daemon.waitForEnd()
+            try vault.coffer(["mount", vault.directory, "--password-command", "echo wrong"]).run(expecting: 12)
+            #expect(try Posix.code { try vault.write("text", to: "entry") } == ENOTCONN)
+            let writes = "echo text > '\(vault.path("entry"))'; head -n 1 '\(vault.passwordFile)'"
+            try vault.coffer(["mount", vault.directory, "--password-command", writes]).run(expecting: 0)
+            #expect(try Posix.code { _ = try vault.read("entry") } == ENOENT)
+            try vault.lock()
+            #expect(try Posix.names(vault.directory).isEmpty)
+        }
+    }
+
     /// The kernel answers some questions about a dead mount from its memory; that must not make it look alive.
     @Test func staleAfterListing() throws {
         try TestVault.with { vault in
@@ -69,6 +87,8 @@ import Testing
             var pending: [String: String?] = [:]
         }
         let state = Mutex(State())
+        /// The test is over, however it ended.
+        let isOver = Atomic(false)
 
         func perform(_ name: String, _ content: String?, _ call: () throws -> Void) throws {
             state.withLock { $0.pending[name] = .some(content) }
@@ -84,7 +104,7 @@ import Testing
     private static func work(_ vault: TestVault, _ ledger: Ledger, writer: Int, round: Int) {
         var step = 0
         do {
-            while true {
+            while !ledger.isOver.load(ordering: .relaxed) {
                 step += 1
                 let name = "w\(writer) \(step % 17)"
                 // Some in their row, some in chunks through the journal, some past it into whole chunks' cells.
@@ -113,6 +133,7 @@ import Testing
         var random = SystemRandomNumberGenerator()
         try TestVault.with { vault in
             let ledgers = [Ledger(), Ledger()]
+            defer { for ledger in ledgers { ledger.isOver.store(true, ordering: .relaxed) } }
             for round in 0..<rounds {
                 let daemon = try vault.serve()
                 try check(vault, ledgers, "round \(round)")

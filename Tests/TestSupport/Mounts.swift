@@ -23,10 +23,11 @@ public struct Mount: Sendable, Equatable {
         try all().filter { $0.directory == path || $0.directory.hasPrefix(path + "/") }
     }
 
-    /// Whether somebody answers for it: the kernel passes on every question about the whole file system.
+    /// Whether somebody answers for it: the kernel passes on every question about the whole file system. The table is
+    /// read again after the answer, which came from the folder below where the mount went meanwhile.
     public var isAlive: Bool {
         var status = statvfs()
-        return unsafe statvfs(directory, &status) == 0
+        return unsafe statvfs(directory, &status) == 0 && (try? Mount.all().contains(self)) ?? false
     }
 
     /// Takes off everything mounted below `path`, the last mount first, whatever still uses it. Works for a

@@ -71,7 +71,7 @@ public final class TestVault: Sendable {
         var command = try coffer(["mount", directory, "--foreground", "--password-file", passwordFile] + arguments)
         command.environment?.merge(environment) { $1 }
         let process = try command.start()
-        // A dead mount may still be there, and the kernel gives its number again: the mount is asked.
+        // A dead mount may still be there until the new one comes, and the kernel gives its number again: it is asked.
         try waitForMounts("\(directory) is mounted") { mounts in
             process.hasEnded || mounts.contains { $0.directory == directory && $0.isAlive }
         }

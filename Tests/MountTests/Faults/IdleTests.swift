@@ -6,22 +6,22 @@ import Testing
 @Suite struct IdleTests {
     private static let text = [UInt8](repeating: UInt8(ascii: "t"), count: 1 << 20)
 
-    /// A vault with a large file, served by a daemon that locks after a second without use.
+    /// A vault with a large file, served by a daemon that locks after two seconds without use.
     private func withMount(_ body: (TestVault, FaultControl, ChildProcess) throws -> Void) throws {
         try TestVault.with { vault in
             try vault.mount()
             try Posix.write(Self.text, to: vault.path("large"))
             try vault.lock()
             let control = try FaultControl(vault.home.file("faults"), of: vault.home.file(".local"))
-            let daemon = try vault.serve("--idle", "1s", environment: control.environment())
+            let daemon = try vault.serve("--idle", "2s", environment: control.environment())
             try body(vault, control, daemon)
             #expect(try daemon.wait() == 0, "then it locks by itself")
         }
     }
 
     private func expectItStays(_ daemon: ChildProcess) {
-        // Four times as long as it would take.
-        #expect(throws: TestFailure.self, "it is not locked") { try daemon.wait(timeout: .seconds(4)) }
+        // Three times as long as it would take.
+        #expect(throws: TestFailure.self, "it is not locked") { try daemon.wait(timeout: .seconds(6)) }
     }
 
     /// A read for which the disk takes long.
