@@ -64,7 +64,8 @@ let package = Package(
         .systemLibrary(name: "CLinux", path: "Sources/CLinux"),
         library("CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         library("CCrypto", path: "Sources/CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
-        library("CUtf8proc", path: "Sources/CUtf8proc", pkgConfig: "libutf8proc", apt: "libutf8proc-dev"),
+        // Without pkg-config, whose -DUTF8PROC_EXPORTS SwiftPM would warn about; only Windows needs it.
+        .systemLibrary(name: "CUtf8proc", path: "Sources/CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
         library("CQRencode", path: "Sources/CQRencode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
         library("CZbar", path: "Sources/CZbar", pkgConfig: "zbar", apt: "libzbar-dev"),
         library("CPNG", path: "Sources/CPNG", pkgConfig: "libpng", apt: "libpng-dev"),
