@@ -45,124 +45,6 @@ extension Vault {
         if let replaced { reapIfUnused(replaced) }
     }
 
-    /// A name of a memory-only file that a rename replaces.
-    struct VolatileTarget {
-        let index: UInt32
-        let node: Node
-    }
-
-    /// One rename with all that it concerns, checked.
-    struct Move {
-        var sourceIndex: UInt32
-        var source: Dentry
-        var node: Node
-        var inode: Inode
-        var parent: Node
-        var directory: Inode
-        var newParent: Node
-        var newDirectory: Inode
-        var targetIndex: UInt32 = 0
-        var target: Dentry?
-        var targetNode: Node?
-        var targetInode: Inode?
-
-        /// nil where nothing is to be done: both names are the same file.
-        init?(
-            _ name: RawSpan, in parent: Node, to newName: RawSpan, in newParent: Node, flags: RenameFlags,
-            _ tree: Tree
-        ) throws(Errno) {
-            directory = try tree.inode(parent)
-            guard directory.isDirectory else { throw .notDirectory }
-            newDirectory = try Vault.liveDirectory(newParent, tree)
-            guard let index = tree.find(name, in: parent) else { throw .noSuchFileOrDirectory }
-            (sourceIndex, source, self.parent, self.newParent) = (index, tree.dentry(at: index), parent, newParent)
-            node = Node(index: Int(source.node))
-            inode = tree.inode(at: source.node)
-            if inode.isDirectory, tree.isDescendant(newParent, of: node) { throw .invalidArgument }
-            guard let found = tree.find(newName, in: newParent) else {
-                if flags.contains(.exchange) { throw .noSuchFileOrDirectory }
-                return
-            }
-            if flags.contains(.noReplace) { throw .fileExists }
-            let foundDentry = tree.dentry(at: found)
-            let foundNode = Node(index: Int(foundDentry.node))
-            let foundInode = tree.inode(at: foundDentry.node)
-            (targetIndex, target, targetNode, targetInode) = (found, foundDentry, foundNode, foundInode)
-            if foundNode == node { return nil }
-            if flags.contains(.exchange) {
-                if foundInode.isDirectory, tree.isDescendant(parent, of: foundNode) { throw .invalidArgument }
-                return
-            }
-            if inode.isDirectory {
-                guard foundInode.isDirectory else { throw .notDirectory }
-                guard tree.isEmpty(foundNode) else { throw .directoryNotEmpty }
-            } else if foundInode.isDirectory {
-                throw .isDirectory
-            }
-        }
-
-        /// A memory-only file at the new name just goes, once the rename is in the store, which knows nothing of it.
-        mutating func takeVolatileTarget() -> VolatileTarget? {
-            guard let target, target.slot == 0, let targetNode else { return nil }
-            defer { (self.target, self.targetNode, targetInode, targetIndex) = (nil, nil, nil, 0) }
-            return VolatileTarget(index: targetIndex, node: targetNode)
-        }
-
-        /// The two directories after the change; the same value twice where it is one.
-        func touchedDirectories() -> (old: Inode, new: Inode) {
-            let loses = inode.isDirectory ? -1 : 0
-            let gains = inode.isDirectory && targetInode == nil ? 1 : 0
-            if parent == newParent {
-                let both = Vault.touched(directory, links: loses + gains)
-                return (both, both)
-            }
-            return (Vault.touched(directory, links: loses), Vault.touched(newDirectory, links: gains))
-        }
-    }
-
-    /// A file that lived in memory only gets a lasting name: it is stored first, with its content.
-    private func settle(_ name: RawSpan, in parent: Node) throws(Errno) {
-        let found = tree.withLock { tree -> (UInt32, Node)? in
-            guard let index = tree.find(name, in: parent), tree.dentry(at: index).slot == 0 else { return nil }
-            return (index, Node(index: Int(tree.dentry(at: index).node)))
-        }
-        guard let (index, node) = found else { return }
-        try openContent(node).withLock { (state) throws(Errno) in
-            guard state.slot == 0 else { return }
-            state.slot = try committer.withLock { (committer) throws(Errno) in
-                try settle(index, node, name, in: parent, committer)
-            }
-            state.isDirty = state.size > 0
-            state.stored = nil
-            try commit(&state)
-        }
-    }
-
-    private func settle(
-        _ index: UInt32, _ node: Node, _ name: RawSpan, in parent: Node, _ committer: Committer
-    ) throws(Errno) -> Int64 {
-        let (dentry, inode, directory) = try tree.withLock { (tree) throws(Errno) in
-            (tree.dentry(at: index), try tree.inode(node), try tree.inode(parent))
-        }
-        let slot = committer.freshSlot()
-        let entrySlot = committer.freshSlot()
-        try commit(committer) { () throws(Errno) in
-            var record = FileRecord(
-                identifier: inode.identifier, inode: inode.number, mode: inode.mode,
-                stamp: committer.nextStamp(), time: inode.changed)
-            record.take(inode, mounter: mounter)
-            unsafe try committer.putFile(record, slot: slot, previous: nil, content: .none)
-            let entry = EntryRecord(
-                identifier: dentry.identifier, parent: directory.identifier, file: inode.identifier,
-                stamp: committer.nextStamp(), isLocal: true, name: name.array)
-            try committer.putEntry(entry, slot: entrySlot, previous: nil)
-        } apply: { tree, _ in
-            tree.update(node) { $0.slot = slot }
-            tree.updateDentry(index) { $0.slot = entrySlot }
-        }
-        return slot
-    }
-
     private func rename(
         _ move: Move, _ name: RawSpan, _ newName: RawSpan, over volatile: VolatileTarget?, _ committer: Committer
     ) throws(Errno) {
@@ -250,7 +132,7 @@ extension Vault {
         _ target: Dentry, _ old: Inode, with moved: Inode, _ move: Move, _ plan: inout RenamePlan,
         in committer: Committer
     ) throws(Errno) -> FileRecord? {
-        let (oldEntry, oldSeal) = try committer.loadEntry(target.slot)
+        let (oldEntry, _) = try committer.loadEntry(target.slot)
         let isSave = moved.isRegular && old.isRegular && !target.isLocal
         guard isSave, old.links == 1 else {
             plan.fate = try removeEntry(target, old, now: moved.changed, in: committer)
@@ -281,7 +163,6 @@ extension Vault {
             try eraseFile(old.slot, in: committer)
         }
         unsafe try committer.putFile(record, slot: moved.slot, previous: seal, content: .keep)
-        _ = oldSeal
         return record
     }
 
@@ -321,37 +202,6 @@ extension Vault {
         try committer.putEntry(entry, slot: plan.entrySlot, previous: before?.1)
         if !plan.isLocal {
             committer.operations.append(Operation(kind: .entry, subject: plan.identifier, parent: entry.parent))
-        }
-    }
-
-    /// RENAME_EXCHANGE: each name keeps its entry and gets the other's file.
-    private func exchange(_ move: Move, _ committer: Committer) throws(Errno) {
-        guard let target = move.target, let other = move.targetInode, let otherNode = move.targetNode else { return }
-        guard move.source.slot != 0, target.slot != 0 else { throw .invalidArgument }
-        let isAcross = move.parent != move.newParent
-        guard !committer.root.isReplicated || isLeaving(move.source) == isLeaving(target) else { throw .improperLink }
-        let change = (other.isDirectory ? 1 : 0) - (move.inode.isDirectory ? 1 : 0)
-        let touchedOld = Vault.touched(move.directory, links: isAcross ? change : 0)
-        let touchedNew = Vault.touched(move.newDirectory, links: isAcross ? -change : 0)
-        try commit(committer) { () throws(Errno) in
-            for (slot, file) in [(move.source.slot, other), (target.slot, move.inode)] {
-                var (entry, seal) = try committer.loadEntry(slot)
-                entry.file = file.identifier
-                entry.stamp = committer.nextStamp()
-                try committer.putEntry(entry, slot: slot, previous: seal)
-                committer.operations.append(Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
-                var file = file
-                file.changed = touchedOld.changed
-                try storeAttributes(of: file, in: committer)
-            }
-            try storeAttributes(of: touchedOld, in: committer)
-            if isAcross { try storeAttributes(of: touchedNew, in: committer) }
-        } apply: { tree, _ in
-            tree.point(move.sourceIndex, to: otherNode)
-            tree.point(move.targetIndex, to: move.node)
-            for node in [move.node, otherNode] { tree.update(node) { $0.changed = touchedOld.changed } }
-            tree.update(move.parent) { $0.take(touchedOld) }
-            if isAcross { tree.update(move.newParent) { $0.take(touchedNew) } }
         }
     }
 }
