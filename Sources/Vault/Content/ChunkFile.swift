@@ -37,6 +37,8 @@ final class ChunkFile: Sendable {
 
     /// More cells than a vault can have: 64 PiB.
     private static let limit: Int64 = 1 << 40
+    /// So many cells, 1 MiB, are given to the disk or given back by one call.
+    private static let together: Int64 = 16
 
     /// - Parameter used: the cells that rows name.
     init(vault: FilePath, used: [Int64], isReadOnly: Bool) {
@@ -89,8 +91,12 @@ final class ChunkFile: Sendable {
                 throw (error as? Errno) ?? .ioError
             }
         }
-        // Let the disk begin while the next chunk is sealed (SYNC_FILE_RANGE_WRITE, sync_file_range(2)).
-        _ = sync_file_range(file.rawValue, cell * Int64(Limits.chunkSize), Int64(Limits.chunkSize), 2)
+        // Let the disk begin while the next ones are sealed (SYNC_FILE_RANGE_WRITE, sync_file_range(2)): for each cell
+        // by itself, a 256 MiB file was written at half the speed (measured).
+        if (cell + 1) % ChunkFile.together == 0 {
+            let start = (cell + 1 - ChunkFile.together) * Int64(Limits.chunkSize)
+            _ = sync_file_range(file.rawValue, start, ChunkFile.together * Int64(Limits.chunkSize), 2)
+        }
         return cell
     }
 
@@ -131,12 +137,12 @@ final class ChunkFile: Sendable {
         cells.withLock { $0.free.append(contentsOf: released) }
     }
 
-    /// Neighbours, up to 16 together: the file system may have to write what is in the page cache before it lets go of
+    /// Neighbours, up to ``together``: the file system may have to write what is in the page cache before it lets go of
     /// it (ext4_punch_hole in Linux's fs/ext4/inode.c), and keeps others from writing to the file meanwhile.
     private static func ranges(_ cells: [Int64]) -> [Range<Int64>] {
         var ranges: [Range<Int64>] = []
         for cell in cells.sorted() {
-            if let last = ranges.last, last.upperBound == cell, last.count < 16 {
+            if let last = ranges.last, last.upperBound == cell, last.count < ChunkFile.together {
                 ranges[ranges.count - 1] = last.lowerBound..<cell + 1
             } else {
                 ranges.append(cell..<cell + 1)

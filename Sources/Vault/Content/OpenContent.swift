@@ -36,8 +36,7 @@ struct WholeChunk {
 
 /// One changed chunk: its first bytes; what lies behind them is zero.
 ///
-/// `@unchecked Sendable`: it is changed by the holder of its content's lock only, who waits while several threads
-/// seal what he has.
+/// `@unchecked Sendable`: it is used by the holder of its content's lock only.
 final class DirtyChunk: @unchecked Sendable {
     var bytes = PlainBuffer(capacity: 0)
 }

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Format
 internal import Sealing
 internal import Synchronization
@@ -158,40 +157,30 @@ extension Vault {
         return ContentState.StoredContent(reference: content, chunks: chunks, valid: state.size)
     }
 
-    /// Seals the changed chunks of full length into cells, on all cores, and syncs them: before their rows.
+    /// Seals the changed chunks of full length into cells, and syncs them: before their rows.
+    ///
+    /// On one thread: several wait for each other at the inode's lock (pwrite(2)), and gain nothing but a longer wait for
+    /// whoever reads meanwhile (p99.9 of a cat beside a writer 1.6 ms instead of 0.9).
     private func writeWholeChunks(_ state: ContentState) throws(Errno) -> [Int: WholeChunk] {
         let count = ContentCoding.chunkCount(state.size)
         let full = state.dirty.filter { $0.key < count && $0.value.bytes.count == Limits.chunkSize }
-        let changed = full.sorted { $0.key < $1.key }
-        guard !changed.isEmpty else { return [:] }
+        guard !full.isEmpty else { return [:] }
         willWait()
-        let outcome = Mutex<(chunks: [Int: WholeChunk], failure: Errno?)>(([:], nil))
-        let (key, keys, file, chunks) = (keys.chunk, keys, state.origin, chunks)
-        let parts = min(changed.count, 4)
-        DispatchQueue.concurrentPerform(iterations: parts) { part in
-            var cipher = PlainBuffer(capacity: Limits.chunkSize)
-            cipher.resize(to: Limits.chunkSize)
-            for place in stride(from: part, to: changed.count, by: parts) {
-                let (index, chunk) = changed[place]
-                let slot = Committer.freshSlot()
-                let data = keys.chunkData(file: file, slot: slot, index: index)
-                do throws(Errno) {
-                    let seal = unsafe chunk.bytes.withUnsafeBytes { plain in
-                        unsafe cipher.withUnsafeMutableBytes { unsafe key.seal(plain, data, into: $0) }
-                    }
-                    let cell = try unsafe cipher.withUnsafeBytes { (sealed) throws(Errno) in
-                        try unsafe chunks.add(sealed)
-                    }
-                    outcome.withLock { $0.chunks[index] = WholeChunk(slot: slot, seal: seal, cell: cell) }
-                } catch {
-                    outcome.withLock { $0.failure = error }
-                    return
-                }
-            }
-        }
-        let (written, failure) = outcome.withLock { $0 }
+        var cipher = PlainBuffer(capacity: Limits.chunkSize)
+        cipher.resize(to: Limits.chunkSize)
+        var written: [Int: WholeChunk] = [:]
         do throws(Errno) {
-            if let failure { throw failure }
+            for (index, chunk) in full.sorted(by: { $0.key < $1.key }) {
+                let slot = Committer.freshSlot()
+                let data = keys.chunkData(file: state.origin, slot: slot, index: index)
+                let seal = unsafe chunk.bytes.withUnsafeBytes { plain in
+                    unsafe cipher.withUnsafeMutableBytes { unsafe keys.chunk.seal(plain, data, into: $0) }
+                }
+                let cell = try unsafe cipher.withUnsafeBytes { (sealed) throws(Errno) in
+                    try unsafe chunks.add(sealed)
+                }
+                written[index] = WholeChunk(slot: slot, seal: seal, cell: cell)
+            }
             try chunks.synchronize()
             return written
         } catch {
