@@ -11,7 +11,8 @@ struct Verify: ParsableCommand {
         discussion: VerbHelp.text(
             """
             Exit code 26 where anything is damaged. With --accept, a damaged or older vault is made consistent \
-            again with what is intact of it; what does not open is set aside inside the file, nothing is deleted.
+            again with what is intact of it; what does not open is set aside inside the file, nothing is deleted. An entry \
+            whose content is damaged goes back to its latest version that is intact; without one it is set aside.
             """,
             examples: ["coffer verify", "coffer verify --accept"],
             codes: [.mountPointUnusable] + .opening))
@@ -28,6 +29,7 @@ struct Verify: ParsableCommand {
     func run() throws {
         try vault.requireFile()
         if let mount = vault.mount {
+            try requireNoAccept(mount)
             let text: [UInt8]
             do throws(MountError) { text = try mount.readControl("verify") } catch {
                 throw Failure(error, vault: vault.path)
@@ -51,11 +53,22 @@ struct Verify: ParsableCommand {
         try tell(VerifyOutcome(report))
     }
 
+    private func requireNoAccept(_ mount: MountTable.Mount) throws {
+        guard accept else { return }
+        throw Failure(
+            .vaultInUse, "The vault \(vault.path) is mounted at \(mount.directory); nothing was set aside.",
+            hint: "Lock it with `coffer lock` first.")
+    }
+
     private func acceptDamage(_ secret: borrowing MasterPassword) throws {
         do throws(VaultError) {
-            let setAside = try Vault.acceptDamage(
+            let accepted = try Vault.acceptDamage(
                 at: Directories.resolved(vault.path), password: secret, stateDirectory: Directories.state)
-            Console.say(setAside == 0 ? "Nothing had to be set aside." : "\(setAside) damaged rows were set aside.")
+            for entry in accepted.entries {
+                Console.say("\(List.printable(entry.path ?? "the vault")): \(entry.what)")
+            }
+            Console.say(
+                accepted.rows == 0 ? "Nothing had to be set aside." : "\(accepted.rows) damaged rows were set aside.")
         } catch {
             throw Failure(error, vault: vault.path)
         }
@@ -71,7 +84,9 @@ struct Verify: ParsableCommand {
         guard outcome.damage.isEmpty else {
             throw Failure(
                 .integrityError, "The vault is damaged in \(outcome.damage.count) places.",
-                hint: "Restore it from a backup, or go on with what is intact: coffer verify --accept")
+                hint: accept
+                    ? "Restore it from a backup."
+                    : "Restore it from a backup, or go on with what is intact: coffer verify --accept")
         }
     }
 }

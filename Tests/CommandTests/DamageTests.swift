@@ -86,6 +86,47 @@ import Testing
         }
     }
 
+    /// Large contents stand in a file of their own: without it, the small ones are all there, and the vault is of use
+    /// again once the loss is accepted.
+    @Test(arguments: ["missing", "cut short"]) func lostChunks(_ way: String) throws {
+        try TestVault.with { vault in
+            try filled(vault)
+            try vault.mount()
+            try FileManager.default.createDirectory(atPath: vault.path("d"), withIntermediateDirectories: false)
+            try Posix.write([UInt8](repeating: 0x61, count: 3 << 20), to: vault.path("d/big"))
+            try vault.lock()
+            let chunks = vault.file + "-chunks"
+            if way == "missing" {
+                try FileManager.default.removeItem(atPath: chunks)
+            } else {
+                let bytes = try #require(FileManager.default.contents(atPath: chunks))
+                try bytes.prefix(1_000_000).write(to: URL(filePath: chunks))
+            }
+            #expect(try vault.opened("ls").run(expecting: 26).errorText.contains("verify --accept"))
+            let accepted = try vault.opened("verify", "--accept").run(expecting: 0)
+            #expect(accepted.errorText.contains("d/big: set aside"), "\(accepted.errorText)")
+            try vault.opened("verify").run(expecting: 0)
+            try vault.mount()
+            for index in 0..<8 { #expect(try vault.read("entry \(index)") == "first content \(index)\n") }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: vault.path("d")).isEmpty)
+            try vault.write("new", to: "d/big")
+            try vault.lock()
+            #expect(try vault.opened("show", "d/big").run(expecting: 0).text == "new")
+        }
+    }
+
+    /// The mount has what would be set aside open.
+    @Test(arguments: [[], ["--read-only"]]) func acceptingWhileMounted(_ options: [String]) throws {
+        try TestVault.with { vault in
+            try vault.coffer(["mount", vault.directory, "--password-file", vault.passwordFile] + options)
+                .run(expecting: 0)
+            let refusal = try vault.opened("verify", "--accept").run(expecting: 24)
+            #expect(refusal.text.isEmpty && refusal.errorText.contains("coffer lock"), "\(refusal.errorText)")
+            try vault.opened("verify").run(expecting: 0)
+            try vault.lock()
+        }
+    }
+
     @Test(arguments: [0.1, 0.5, 0.9]) func truncated(_ part: Double) throws {
         try TestVault.with { vault in
             try filled(vault)

@@ -124,6 +124,17 @@ final class ChunkFile: Sendable {
         }
     }
 
+    /// What a cell holds; nil where the file does not have it.
+    func bytes(of cell: Int64) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: Limits.chunkSize)
+        do throws(Errno) {
+            try unsafe bytes.withMutableRawBytes { (target) throws(Errno) in try unsafe read(cell, into: target) }
+        } catch {
+            return nil
+        }
+        return bytes
+    }
+
     /// Cells that no row names any more, durably, or none has named yet. Their blocks go back to the file system, and
     /// with them what stood there.
     func release(_ released: [Int64]) {

@@ -85,7 +85,7 @@ extension Vault {
     }
 
     /// Opens a content column and returns the chunk list where it is one.
-    private static func verified(
+    static func verified(
         _ content: ContentReference, _ sealed: UnsafeRawBufferPointer, _ reader: Reader
     ) throws(Errno) -> [Int64] {
         switch content.kind {
@@ -102,13 +102,20 @@ extension Vault {
         _ chunks: [Int64], of content: ContentReference, _ reader: Reader
     ) throws(Errno) -> UInt64 {
         var plain = PlainBuffer(capacity: Limits.chunkSize)
-        plain.resize(to: Limits.chunkSize)
         for (index, slot) in chunks.enumerated() where slot != 0 {
-            try unsafe plain.withUnsafeMutableBytes { (bytes) throws(Errno) in
-                try unsafe reader.chunk(slot, file: content.origin, index: index, skip: 0, into: bytes)
-            }
+            try verify(chunk: slot, at: index, of: content, reader, &plain)
         }
         return content.size
+    }
+
+    /// - Parameter plain: what the chunk is opened into.
+    static func verify(
+        chunk slot: Int64, at index: Int, of content: ContentReference, _ reader: Reader, _ plain: inout PlainBuffer
+    ) throws(Errno) {
+        plain.resize(to: Limits.chunkSize)
+        try unsafe plain.withUnsafeMutableBytes { (bytes) throws(Errno) in
+            try unsafe reader.chunk(slot, file: content.origin, index: index, skip: 0, into: bytes)
+        }
     }
 
     /// A path of a file, for messages.
