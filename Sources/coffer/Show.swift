@@ -62,6 +62,8 @@ struct Show: ParsableCommand {
                 try opened.opened(node, writing: false, truncate: false)
                 defer { opened.closed(node, writing: false) }
                 try opened.read(node, offset: 0, count: Int(clamping: attributes.size)) { bytes.append($0) }
+            } catch .ioError {
+                throw Failure([Damage(path: path, "its content does not open")])
             } catch {
                 throw Failure(.otherError, "\(path): \(error).")
             }
