@@ -25,6 +25,9 @@ public enum VaultError: Error {
     case damaged([Damage])
     /// The whole file is older than the one last used on this machine, by this many transactions.
     case rolledBack(by: UInt64)
+    /// No file can be made in the vault's folder, which changes need. Where `isBehind`, reading does, too: changes that
+    /// were acknowledged are in files beside the vault's still.
+    case unwritableFolder(isBehind: Bool)
     /// The system refused: why, and what was being done.
     case io(Errno, String)
 }
@@ -47,6 +50,7 @@ extension VaultError {
         switch failure {
         case .corrupt, .notADatabase: self = .damaged([Damage("the file's structure is damaged (\(doing))")])
         case .busy: self = .inUse
+        case .readOnly: self = .unwritableFolder(isBehind: true)
         default: self = .io(failure.errno, doing)
         }
     }

@@ -96,6 +96,16 @@ extension Failure {
                 "The vault \(vault) is an older copy: \(count) changes that were made here are not in it.",
                 hint: "Put the newer file back, or read this one with `coffer mount --read-only DIR`; "
                     + "`coffer verify --accept` makes it the current one.")
+        case .unwritableFolder(isBehind: false):
+            self.init(
+                .otherError, "The folder of the vault \(vault) cannot be written; nothing was changed.",
+                hint: "Read it with `coffer mount --read-only DIR`, or copy it and \(vault)-chunks, "
+                    + "if that is there, to a folder that can.")
+        case .unwritableFolder(isBehind: true):
+            self.init(
+                .otherError,
+                "The folder of the vault \(vault) cannot be written, and its last changes are in files beside it still.",
+                hint: "Copy it to a folder that can, with those of \(vault)-wal, -redo and -chunks that are there.")
         case .io(let errno, let doing):
             self.init(.otherError, "\(doing): \(errno).", hint: errno == .noSpace ? "Free some space." : nil)
         }

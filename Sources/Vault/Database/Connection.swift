@@ -13,6 +13,9 @@ final class Connection {
     fileprivate let queue: DatabaseQueue
     private let handle: OpaquePointer?
     let path: FilePath
+    /// Opened as a file that nobody changes: SQLite reads a database in WAL mode where it can make no file beside it only
+    /// in that way (<https://www.sqlite.org/wal.html#readonly>). Our lock keeps others of this program from changing it.
+    let isImmutable: Bool
     private var prepared: [PreparedStatement] = []
 
     /// `application_id` of the file: "Coff". `file(1)` and we tell a vault by it.
@@ -20,6 +23,9 @@ final class Connection {
 
     init(path: FilePath, readOnly: Bool, cacheKiB: Int) throws(DatabaseFailure) {
         self.path = path
+        let isImmutable = Surroundings.areUnwritable(path) && !Surroundings.haveLog(path)
+        self.isImmutable = isImmutable
+        let readOnly = readOnly || isImmutable
         var configuration = Configuration()
         // Not SQLITE_OPEN_READONLY: that would take other locks than the exclusive VFS does.
         configuration.readonly = false
@@ -31,7 +37,7 @@ final class Connection {
             try Connection.configure(database, readOnly: readOnly, cacheKiB: cacheKiB)
         }
         do {
-            queue = try DatabaseQueue(path: Connection.address(path), configuration: configuration)
+            queue = try DatabaseQueue(path: Connection.address(path, isImmutable), configuration: configuration)
             // GRDB sets synchronous=NORMAL itself after preparing: asserted, since durability rests on it.
             let level = try queue.unsafeReentrantRead { try Int.fetchOne($0, sql: "PRAGMA synchronous") }
             guard level == 1 || readOnly else { throw DatabaseFailure.other(SQLITE_MISUSE) }
@@ -40,7 +46,7 @@ final class Connection {
             unsafe sqlite3_commit_hook(handle, nil, nil)
             unsafe sqlite3_rollback_hook(handle, nil, nil)
             unsafe sqlite3_update_hook(handle, nil, nil)
-            try checkAccess()
+            if !isImmutable { try checkAccess() }
         } catch {
             throw Connection.failure(error)
         }
@@ -57,7 +63,7 @@ final class Connection {
     /// The file as a URI (<https://www.sqlite.org/uri.html>) that asks for SQLite's exclusive VFS: one process
     /// only, whose connections share the log's index on the heap. Nine fcntl(2) calls a transaction go, and no
     /// `-shm` file is left behind by a killed process.
-    private static func address(_ path: FilePath) -> String {
+    private static func address(_ path: FilePath, _ isImmutable: Bool) -> String {
         let plain = Set("/-._".utf8)
         let safe = path.string.utf8.map { byte -> String in
             let character = Character(UnicodeScalar(byte))
@@ -66,7 +72,7 @@ final class Connection {
             }
             return "%" + String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
         }
-        return "file:\(safe.joined())?vfs=unix-excl"
+        return "file:\(safe.joined())?vfs=unix-excl" + (isImmutable ? "&immutable=1" : "")
     }
 
     private static func configure(_ database: Database, readOnly: Bool, cacheKiB: Int) throws {

@@ -79,6 +79,10 @@ struct Unlocked {
     ) throws(DatabaseFailure) -> RootState {
         var root = try readRoot(connection, keys, &damage)
         guard damage.isEmpty, Journal.isLeft(beside: path) else { return root }
+        if connection.isImmutable {
+            guard try Journal.left(beside: path, keys: keys, base: root.counter) == nil else { throw .readOnly }
+            return root
+        }
         let writer = try StoreWriter(connection)
         while let rows = try Journal.left(beside: path, keys: keys, base: root.counter) {
             try writer.commit(rows)

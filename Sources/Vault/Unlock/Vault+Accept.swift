@@ -22,6 +22,7 @@ extension Vault {
     public static func acceptDamage(
         at path: FilePath, password: borrowing MasterPassword, stateDirectory: FilePath
     ) throws(VaultError) -> AcceptedDamage {
+        guard !Surroundings.areUnwritable(path) else { throw .unwritableFolder(isBehind: false) }
         let options = OpenOptions(readOnly: true, tolerateDamage: true, stateDirectory: stateDirectory)
         let vault = try open(at: path, password: password, options: options)
         let accepted: AcceptedDamage

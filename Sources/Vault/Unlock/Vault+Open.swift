@@ -77,6 +77,10 @@ struct LockedVault {
     init(_ path: FilePath, _ options: Vault.OpenOptions) throws(VaultError) {
         let file = try VaultFile(path: path, stateDirectory: options.stateDirectory)
         try file.checkHeader()
+        if Surroundings.areUnwritable(path) {
+            guard options.readOnly else { throw .unwritableFolder(isBehind: false) }
+            guard !Surroundings.haveLog(path) else { throw .unwritableFolder(isBehind: true) }
+        }
         header = try VaultError.translating("reading the header") { () throws(DatabaseFailure) in
             let connection = try Connection(path: path, readOnly: false, cacheKiB: 64)
             defer { connection.close() }

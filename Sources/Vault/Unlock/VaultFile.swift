@@ -100,9 +100,8 @@ final class VaultFile: Sendable {
 
     /// A file that was cut short has fewer pages than its header says, unless the log still has them.
     private func checkLength(pages: UInt64, pageSize: UInt64) throws(VaultError) {
-        var (file, log) = (stat(), stat())
-        let hasLog = unsafe stat(path.string + "-wal", &log) == 0 && log.st_size > 0
-        guard !hasLog, unsafe stat(path.string, &file) == 0 else { return }
+        var file = stat()
+        guard !Surroundings.haveLog(path), unsafe stat(path.string, &file) == 0 else { return }
         let expected = pages &* (pageSize == 1 ? 65536 : pageSize)
         guard UInt64(clamping: file.st_size) < expected else { return }
         isCutShort.store(true, ordering: .relaxed)
