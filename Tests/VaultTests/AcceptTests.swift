@@ -96,6 +96,41 @@ import Testing
         }
     }
 
+    /// Chunks that stayed behind when their content was set aside are lost later.
+    @Test func chunksWithoutAContent() throws {
+        let fixture = try Fixture()
+        try fixture.fill { try $0.save("large", Self.large(1)) }
+        var stored = try Data(contentsOf: chunks(fixture))
+        stored[2 * Self.cell] ^= 1
+        try stored.write(to: chunks(fixture))
+        #expect(try accept(fixture).entries.count == 1)
+        try FileManager.default.removeItem(at: chunks(fixture))
+        #expect(try accept(fixture).rows == 7)
+        try expectWhole(fixture) { _ in }
+    }
+
+    /// A file that was replaced while it was open, by a process that was killed, has the content of a version: it is shown
+    /// where the version is lost.
+    @Test func replacedFileWhoseVersionIsLost() throws {
+        let fixture = try Fixture()
+        try fixture.fill { vault in
+            let node = try vault.save("a", "old text")
+            try vault.save("b", "new text")
+            try vault.opened(node, writing: false, truncate: false)
+            try vault.move("b", to: "a")
+        }
+        let slots = try fixture.query("SELECT slot || '' FROM version")
+        try #require(slots.count == 1)
+        try flipByte("body", of: "version", slots[0], fixture)
+        _ = try accept(fixture)
+        try expectWhole(fixture) { vault in
+            let names = try vault.names().filter { $0.hasPrefix("recovered-") }
+            let texts = try names.map { try vault.text($0) }
+            #expect(texts == ["old text"])
+            #expect(try vault.text("a") == "new text")
+        }
+    }
+
     /// Contents in the database: in the row of the file, and in that of a chunk.
     @Test(arguments: ["file", "chunk"]) func contentInTheDatabase(_ table: String) throws {
         let fixture = try Fixture()
