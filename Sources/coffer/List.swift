@@ -28,30 +28,32 @@ struct List: ParsableCommand {
     }
 
     func run() throws {
-        let items = try (vault.mount.map { try list($0) } ?? listUnmounted()).sorted { $0.name < $1.name }
+        let folder = try EntryPath(path)
+        var items: [Item] = []
+        if let mount = vault.mount {
+            do throws(Errno) { items = try list(folder, mount) } catch { throw folder.unlisted(error) }
+        } else {
+            items = try listUnmounted(folder)
+        }
+        items.sort { $0.name < $1.name }
         if json { return Console.json(items) }
         for item in items { Console.result(Self.printable(item.name) + (item.isDirectory ? "/" : "")) }
     }
 
-    private func list(_ mount: MountTable.Mount) throws -> [Item] {
-        let directory = mount.directory.pushing(FilePath(Entry.relative(path)))
-        let manager = FileManager.default
-        do {
-            return try manager.contentsOfDirectory(atPath: directory.string).map { name in
-                let attributes = try manager.attributesOfItem(atPath: directory.appending(name).string)
-                let isDirectory = attributes[.type] as? FileAttributeType == .typeDirectory
-                return Item(name: name, isDirectory: isDirectory, size: attributes[.size] as? UInt64 ?? 0)
-            }
-        } catch {
-            throw Failure(.otherError, "There is no folder \(path) in the vault.")
+    private func list(_ folder: EntryPath, _ mount: MountTable.Mount) throws(Errno) -> [Item] {
+        var items: [Item] = []
+        try MountedFolder.at(folder.names, below: mount.directory).forEach { name, status in
+            let isDirectory = status.st_mode & FileType.mask == FileType.directory
+            items.append(Item(name: name, isDirectory: isDirectory, size: UInt64(clamping: status.st_size)))
         }
+        return items
     }
 
-    private func listUnmounted() throws -> [Item] {
+    private func listUnmounted(_ folder: EntryPath) throws -> [Item] {
         try vault.withVault(password, readOnly: true) { opened in
             var items: [Item] = []
             do throws(Errno) {
-                let node = try opened.node(at: Entry.relative(path))
+                let node = try opened.node(at: folder.names)
                 try opened.readDirectory(node, after: 0, remember: false) { name, _, attributes, _, _ in
                     let text = unsafe name.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
                     let isDirectory = attributes.mode & FileType.mask == FileType.directory
@@ -59,7 +61,7 @@ struct List: ParsableCommand {
                     return true
                 }
             } catch {
-                throw Failure(.otherError, "There is no folder \(path) in the vault.")
+                throw folder.unlisted(error)
             }
             return items
         }

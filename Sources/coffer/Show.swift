@@ -46,37 +46,34 @@ struct Show: ParsableCommand {
     }
 
     private func content() throws -> PlainBuffer {
-        if let mount = vault.mount {
-            let file = mount.directory.pushing(FilePath(Entry.relative(path)))
-            do { return try PlainBuffer(contentsOf: file) } catch {
-                throw Failure(.otherError, "\(path): \((error as? Errno).map { "\($0)" } ?? "\(error)").")
-            }
-        }
+        let entry = try EntryPath(path)
+        guard let mount = vault.mount else { return try contentUnmounted(entry) }
+        do { return try content(entry, mount) } catch let error as Errno { throw entry.unreadable(error) }
+    }
+
+    private func content(_ entry: EntryPath, _ mount: MountTable.Mount) throws -> PlainBuffer {
+        let folder = try MountedFolder.at(entry.names.dropLast(), below: mount.directory)
+        let name = entry.names.last ?? "."
+        try entry.requireFile(folder.status(name).st_mode)
+        return try folder.content(name)
+    }
+
+    private func contentUnmounted(_ entry: EntryPath) throws -> PlainBuffer {
         // A noncopyable value cannot leave through a generic closure's result, so it is filled in place.
         var bytes = PlainBuffer(capacity: 0)
         try vault.withVault(password, readOnly: true) { opened in
-            do throws(Errno) {
-                let node = try opened.node(at: Entry.relative(path))
+            do {
+                let node = try opened.node(at: entry.names)
                 let attributes = try opened.attributes(of: node)
-                guard attributes.mode & FileType.mask == FileType.regular else { throw Errno.isDirectory }
+                try entry.requireFile(attributes.mode)
                 try opened.opened(node, writing: false, truncate: false)
                 defer { opened.closed(node, writing: false) }
                 try opened.read(node, offset: 0, count: Int(clamping: attributes.size)) { bytes.append($0) }
-            } catch .ioError {
-                throw Failure([Damage(path: path, "its content does not open")])
-            } catch {
-                throw Failure(.otherError, "\(path): \(error).")
+} catch let error as Errno {
+                throw entry.unreadable(error)
             }
         }
         return bytes
-    }
-}
-
-/// Paths below the vault's top directory.
-enum Entry {
-    /// Without leading slashes: everything is below the top.
-    static func relative(_ path: String) -> String {
-        String(path.drop { $0 == "/" })
     }
 }
 
@@ -114,24 +111,5 @@ enum EntryFields {
 
     private static func lower(_ byte: UInt8) -> UInt8 {
         (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
-    }
-}
-
-extension PlainBuffer {
-    /// The bytes of a file, into wiped memory.
-    init(contentsOf path: FilePath) throws {
-        self.init(capacity: 4096)
-        let descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
-        defer { try? descriptor.close() }
-        var isDone = false
-        while !isDone {
-            let start = count
-            resize(to: start + 65536)
-            let read = try unsafe withUnsafeMutableBytes { bytes in
-                try unsafe descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
-            }
-            resize(to: start + read)
-            isDone = read == 0
-        }
     }
 }

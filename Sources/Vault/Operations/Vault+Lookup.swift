@@ -43,13 +43,11 @@ extension Vault {
         if isLast { reapIfUnused(node) }
     }
 
-    /// The node at a path below the top directory; the empty path is the top itself. Symbolic links are not
+    /// The node at the end of these names, from the top directory on; no name is the top itself. Symbolic links are not
     /// followed.
-    public func node(at path: String) throws(Errno) -> Node {
+    public func node(at names: [String]) throws(Errno) -> Node {
         var node = Node.root
-        for part in path.split(separator: "/") where part != "." {
-            node = unsafe try lookup(Array(part.utf8).span.bytes, in: node, remember: false).0
-        }
+        for name in names { node = unsafe try lookup(Array(name.utf8).span.bytes, in: node, remember: false).0 }
         return node
     }
 

@@ -1,0 +1,63 @@
+internal import SystemPackage
+internal import Vault
+
+/// The path of an entry or a folder, from the top of the vault. It means the same through the mount and in the vault's
+/// file, and leads out of neither.
+struct EntryPath {
+    /// The names on the way; none for the top itself.
+    let names: [String]
+    /// As it was given, for messages.
+    private let text: String
+
+    init(_ text: String) throws {
+        self.text = text
+        names = text.utf8.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
+            .filter { $0 != "." }
+        guard !names.contains("..") else {
+            throw Failure(
+                .otherError, "\(text): `..` leads nowhere in a path of the vault.",
+                hint: "Give the whole path from the top of the vault.")
+        }
+        // Unmounted there is no such name either: the mount has never let anybody make it.
+        guard names.first != ".coffer" else {
+            throw Failure(
+                .otherError, "\(text): `.coffer` is not an entry, but where the mount takes its commands.",
+                hint: "Use the verbs: `coffer status`, `coffer lock`, `coffer verify`.")
+        }
+    }
+
+    /// Takes the mode of what was found at the path.
+    func requireFile(_ mode: UInt32) throws {
+        switch mode & FileType.mask {
+        case FileType.regular: return
+        case FileType.directory:
+            throw Failure(
+                .otherError, "\(names.isEmpty ? "The top of the vault" : text) is a folder, not an entry.",
+                hint: "See what is in it with `coffer ls`.")
+        case FileType.symbolicLink:
+            throw Failure(
+                .otherError, "\(text) is a symbolic link, which is not followed.",
+                hint: "Name the entry itself.")
+        default: throw Failure(.otherError, "\(text) is no regular file, and has nothing to print.")
+        }
+    }
+
+    /// Why there is no content.
+    func unreadable(_ error: Errno) -> Failure {
+        if error == .ioError { return Failure([Damage(path: text, "its content does not open")]) }
+        return isMissing(error)
+            ? Failure(
+                .otherError, "There is no entry \(text) in the vault.", hint: "See what there is with `coffer ls`.")
+            : Failure(.otherError, "The entry \(text) cannot be read: \(error).")
+    }
+
+    /// Why there is no list.
+    func unlisted(_ error: Errno) -> Failure {
+        Failure(.otherError, "There is no folder \(text) in the vault.")
+    }
+
+    /// The top is never missing.
+    private func isMissing(_ error: Errno) -> Bool {
+        !names.isEmpty && (error == .noSuchFileOrDirectory || error == .notDirectory)
+    }
+}

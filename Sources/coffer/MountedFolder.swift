@@ -1,0 +1,82 @@
+internal import Glibc
+internal import Sealing
+internal import SystemPackage
+
+/// A folder of the mounted vault. What is in it is reached through its descriptor (openat(2)) and no link is followed, so
+/// that a verb sees on the mount what it sees in the vault's file, and nothing outside of the vault.
+struct MountedFolder: ~Copyable {
+    private let descriptor: Int32
+
+    private init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { close(descriptor) }
+
+    /// - Throws: ENOTDIR also for a symbolic link, as ``Vault/node(at:)``.
+    static func at(_ names: some Sequence<String>, below top: FilePath) throws(Errno) -> MountedFolder {
+        // What is only passed through need not be readable (O_PATH).
+        let flags = __O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC
+        var folder = MountedFolder(try answer(unsafe Glibc.open(top.string, flags)))
+        for name in names { folder = MountedFolder(try answer(unsafe openat(folder.descriptor, name, flags))) }
+        return folder
+    }
+
+    /// lstat(2)
+    func status(_ name: String) throws(Errno) -> stat {
+        var status = stat()
+        _ = try Self.answer(unsafe fstatat(descriptor, name, &status, AT_SYMLINK_NOFOLLOW))
+        return status
+    }
+
+    /// Calls `body` with everything that is there; names that are no text have U+FFFD in place of what is not.
+    func forEach(_ body: (_ name: String, stat) -> Void) throws(Errno) {
+        let listed = try Self.answer(unsafe openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        guard let stream = unsafe fdopendir(listed) else {
+            let error = Errno(rawValue: errno)
+            close(listed)
+            throw error
+        }
+        defer { unsafe _ = closedir(stream) }
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(stream) else { break }
+            guard let (name, status) = try unsafe named(&entry.pointee) else { continue }
+            body(name, status)
+        }
+        if errno != 0 { throw Errno(rawValue: errno) }
+    }
+
+    /// nil for the folder itself and the one above.
+    private func named(_ entry: inout dirent) throws(Errno) -> (String, stat)? {
+        try unsafe withUnsafePointer(to: &entry.d_name) { (pointer) throws(Errno) in
+            let bytes = unsafe UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self)
+            let name = unsafe String(cString: bytes)
+            guard name != ".", name != ".." else { return nil }
+            return (name, try self.status(name))
+        }
+    }
+
+    /// The bytes of a file, in memory that is wiped.
+    func content(_ name: String) throws -> PlainBuffer {
+        // Without waiting, should it have become a FIFO since it was looked at.
+        let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC
+        let file = FileDescriptor(rawValue: try Self.answer(unsafe openat(descriptor, name, flags)))
+        defer { try? file.close() }
+        var content = PlainBuffer(capacity: 4096)
+        var isDone = false
+        while !isDone {
+            let start = content.count
+            content.resize(to: start + 65536)
+            let read = try unsafe content.withUnsafeMutableBytes { bytes in
+                try unsafe file.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
+            }
+            content.resize(to: start + read)
+            isDone = read == 0
+        }
+        return content
+    }
+
+    private static func answer(_ answer: Int32) throws(Errno) -> Int32 {
+        guard answer >= 0 else { throw Errno(rawValue: errno) }
+        return answer
+    }
+}
