@@ -53,7 +53,9 @@ struct EntryPath {
 
     /// Why there is no list.
     func unlisted(_ error: Errno) -> Failure {
-        Failure(.otherError, "There is no folder \(text) in the vault.")
+        isMissing(error)
+            ? Failure(.otherError, "There is no folder \(text) in the vault.")
+            : Failure(.otherError, "\(names.isEmpty ? "The vault" : text) cannot be listed: \(error).")
     }
 
     /// The top is never missing.

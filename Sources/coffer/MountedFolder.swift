@@ -45,13 +45,20 @@ struct MountedFolder: ~Copyable {
         if errno != 0 { throw Errno(rawValue: errno) }
     }
 
-    /// nil for the folder itself and the one above.
+    /// nil for the folder itself and the one above, and for what was removed since the name was read.
     private func named(_ entry: inout dirent) throws(Errno) -> (String, stat)? {
         try unsafe withUnsafePointer(to: &entry.d_name) { (pointer) throws(Errno) in
             let bytes = unsafe UnsafeRawPointer(pointer).assumingMemoryBound(to: CChar.self)
             let name = unsafe String(cString: bytes)
             guard name != ".", name != ".." else { return nil }
-            return (name, try self.status(name))
+            var status = stat()
+            do throws(Errno) {
+                // By its bytes: the text may be another name.
+                _ = try Self.answer(unsafe fstatat(descriptor, bytes, &status, AT_SYMLINK_NOFOLLOW))
+            } catch .noSuchFileOrDirectory {
+                return nil
+            }
+            return (name, status)
         }
     }
 

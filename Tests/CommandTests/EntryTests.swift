@@ -48,4 +48,34 @@ import Testing
             if mounted { try vault.lock() }
         }
     }
+
+    /// A name that is no text is listed with what is text of it; the others are not held up by it.
+    @Test func listsAreTheSameMountedAndNot() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            try unsafe Posix.check(mkdir(vault.path("mail"), 0o700), "mkdir")
+            try vault.write("s3cret\n", to: "entry")
+            try vault.home.command("bash", ["-c", "touch \"$0\"/$'bad\\xff'", vault.directory]).run(expecting: 0)
+            try unsafe Posix.check(symlink("nowhere", vault.path("link")), "symlink")
+            let mounted = [try vault.opened("ls"), try vault.opened("ls", "--json")]
+            let texts = try mounted.map { try $0.run(expecting: 0).text }
+            #expect(texts[0] == "bad\u{FFFD}\nentry\nlink\nmail/\n")
+            try vault.lock()
+            #expect(try vault.opened("ls").run(expecting: 0).text == texts[0])
+            #expect(try vault.opened("ls", "--json").run(expecting: 0).text == texts[1])
+        }
+    }
+
+    @Test func whatVanishesWhileAFolderIsListedIsLeftOut() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            try unsafe Posix.check(mkdir(vault.path("folder"), 0o700), "mkdir")
+            let loop = "cd \"$0\"; while :; do touch {1..500}; rm {1..500}; done"
+            let changes = try vault.home.command("bash", ["-c", loop, vault.path("folder")]).start()
+            for _ in 0..<30 { try vault.opened("ls", "folder").run(expecting: 0) }
+            changes.kill()
+            try changes.wait()
+            try vault.lock()
+        }
+    }
 }
