@@ -34,10 +34,9 @@ struct Coffer: ParsableCommand {
 
     static func main() {
         ProcessHardening.apply()
-        let arguments = Array(CommandLine.arguments.dropFirst())
         do {
-            var command = try parseAsRoot(arguments)
-            try command.run()
+            try perform(Array(CommandLine.arguments.dropFirst()))
+            try Console.finish()
         } catch let failure as Failure {
             Console.endProgress()
             Console.fail(failure)
@@ -45,8 +44,19 @@ struct Coffer: ParsableCommand {
         } catch let silent as Silent {
             Glibc.exit(silent.code)
         } catch {
-            // Usage errors and --help: the parser knows what to print, and its code is 64 or 0.
+            // Usage errors: the parser knows what to print, and its code is 64.
             exit(withError: error)
+        }
+    }
+
+    private static func perform(_ arguments: [String]) throws {
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+        } catch {
+            guard exitCode(for: error) == .success else { throw error }
+            // What was asked for with --help and its like is a result.
+            Console.result(fullMessage(for: error))
         }
     }
 }

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Glibc
 internal import Synchronization
+internal import SystemPackage
 
 /// The user's terminal: messages go to standard error, results to standard output.
 enum Console {
@@ -12,8 +13,26 @@ enum Console {
         write(text + "\n", to: STDERR_FILENO)
     }
 
+    /// Why standard output has not got all results.
+    private static let outputError = Mutex<Errno?>(nil)
+
     static func result(_ text: String) {
-        write(text + "\n", to: STDOUT_FILENO)
+        unsafe result(Array((text + "\n").utf8).span.bytes)
+    }
+
+    /// Nothing is written behind what could not be: ``finish()`` says so.
+    static func result(_ bytes: RawSpan) {
+        guard outputError.withLock({ $0 == nil }) else { return }
+        let error = writeAll(bytes, to: STDOUT_FILENO)
+        outputError.withLock { $0 = error }
+    }
+
+    /// A verb whose results did not arrive has not done what it was asked.
+    static func finish() throws {
+        guard let error = outputError.withLock({ $0 }) else { return }
+        // Whoever reads has what they want (`| head`): the code that SIGPIPE would give, and no word.
+        guard error != .brokenPipe else { throw Silent(code: 128 + SIGPIPE) }
+        throw Failure(.otherError, "The output could not be written: \(error).")
     }
 
     static func fail(_ failure: Failure) {
@@ -51,15 +70,20 @@ enum Console {
     }
 
     static func writeBytes(_ bytes: RawSpan, to descriptor: Int32) -> Bool {
+        writeAll(bytes, to: descriptor) == nil
+    }
+
+    /// - Returns: why not all of it was written.
+    private static func writeAll(_ bytes: RawSpan, to descriptor: Int32) -> Errno? {
         unsafe bytes.withUnsafeBytes { buffer in
             var rest = unsafe buffer
             while rest.count > 0 {
                 let written = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
                 if written < 0, errno == EINTR { continue }
-                guard written > 0 else { return false }
+                guard written > 0 else { return written < 0 ? Errno(rawValue: errno) : .ioError }
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[written...])
             }
-            return true
+            return nil
         }
     }
 

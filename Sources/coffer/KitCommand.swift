@@ -65,11 +65,11 @@ struct KitCommand: ParsableCommand {
         let (kit, fingerprint) = try vault.mount.map { try issue(mounted: $0) } ?? issueUnmounted()
         if let png { try KitWriter.write(kit, to: png, as: .png) }
         if let svg { try KitWriter.write(kit, to: svg, as: .svg) }
-        if text { _ = unsafe Console.writeBytes((kit + [0x0A]).span.bytes, to: STDOUT_FILENO) }
+        if text { unsafe Console.result((kit + [0x0A]).span.bytes) }
         if email { try printMessage(kit) }
         if png == nil, svg == nil, !text, !email {
             let picture = try KitWriter.render(kit, as: .terminal)
-            _ = unsafe Console.writeBytes(picture.span.bytes, to: STDOUT_FILENO)
+            unsafe Console.result(picture.span.bytes)
         }
         Console.say("Fingerprint: \(fingerprint)")
     }
@@ -82,9 +82,7 @@ struct KitCommand: ParsableCommand {
         do throws(KitImageError) { message = try mail.encoded() } catch {
             throw Failure(.otherError, "The kit cannot be drawn: \(error).")
         }
-        guard unsafe Console.writeBytes(message.span.bytes, to: STDOUT_FILENO) else {
-            throw Failure(.otherError, "The message cannot be written.")
-        }
+        unsafe Console.result(message.span.bytes)
         Console.say(
             "Warning: mail is not secret. Whoever reads the message can try master passwords on the kit, each at "
                 + "\(mail.cost.passes) passes over \(mail.cost.memoryMiB) MiB.")

@@ -28,20 +28,13 @@ struct Show: ParsableCommand {
 
     func run() throws {
         let bytes = try content()
-        guard let field else {
-            guard bytes.withBytes({ Console.writeBytes($0, to: STDOUT_FILENO) }) else {
-                throw Failure(.otherError, "The entry could not be printed.")
+        try bytes.withBytes { (bytes) throws(Failure) in
+            guard let field else { return Console.result(bytes) }
+            guard let range = EntryFields.range(of: field, in: bytes) else {
+                throw Failure(.otherError, "\(path) has no field \(field).")
             }
-            return
-        }
-        let found = bytes.withBytes { bytes in
-            EntryFields.range(of: field, in: bytes).map { range in
-                unsafe Console.writeBytes(bytes.extracting(range), to: STDOUT_FILENO)
-                    && Console.writeBytes([UInt8(0x0A)].span.bytes, to: STDOUT_FILENO)
-            }
-        }
-        guard found != nil else {
-            throw Failure(.otherError, "\(path) has no field \(field).")
+            Console.result(bytes.extracting(range))
+            Console.result("")
         }
     }
 
