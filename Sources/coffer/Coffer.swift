@@ -44,8 +44,10 @@ struct Coffer: ParsableCommand {
         } catch let silent as Silent {
             Glibc.exit(silent.code)
         } catch {
-            // Usage errors: the parser knows what to print, and its code is 64.
-            exit(withError: error)
+            // Usage errors: the parser knows what to say, and its code is 64.
+            let lines = fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+            for line in lines { Console.say(String(line)) }
+            Glibc.exit(exitCode(for: error).rawValue)
         }
     }
 
@@ -56,7 +58,7 @@ struct Coffer: ParsableCommand {
         } catch {
             guard exitCode(for: error) == .success else { throw error }
             // What was asked for with --help and its like is a result.
-            Console.result(fullMessage(for: error))
+            unsafe Console.result(Array((fullMessage(for: error) + "\n").utf8).span.bytes)
         }
     }
 }

@@ -3,21 +3,22 @@ internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
-/// The user's terminal: messages go to standard error, results to standard output.
+/// The user's terminal: messages go to standard error, results to standard output. Lines of either have names in them
+/// that somebody else may have chosen: only what is safe to show of them is written (``List/printable(_:)``).
 enum Console {
     static let isTerminal = isatty(STDERR_FILENO) == 1
     /// Colours only on a terminal, and never where NO_COLOR is set (<https://no-color.org>).
     static let usesColours = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
     static func say(_ text: String) {
-        write(text + "\n", to: STDERR_FILENO)
+        write(List.printable(text) + "\n", to: STDERR_FILENO)
     }
 
     /// Why standard output has not got all results.
     private static let outputError = Mutex<Errno?>(nil)
 
     static func result(_ text: String) {
-        unsafe result(Array((text + "\n").utf8).span.bytes)
+        unsafe result(Array((List.printable(text) + "\n").utf8).span.bytes)
     }
 
     /// Nothing is written behind what could not be: ``finish()`` says so.
@@ -38,7 +39,7 @@ enum Console {
     static func fail(_ failure: Failure) {
         let red = usesColours ? "\u{1B}[31m" : ""
         let plain = usesColours ? "\u{1B}[0m" : ""
-        say("\(red)coffer:\(plain) \(failure.message)")
+        write("\(red)coffer:\(plain) \(List.printable(failure.message))\n", to: STDERR_FILENO)
         for line in failure.alarm?.lines ?? [] { say("        \(line)") }
         if let hint = failure.hint { say("        \(hint)") }
     }
@@ -61,7 +62,7 @@ enum Console {
     /// A line that is written over itself, and only on a terminal.
     static func progress(_ text: String) {
         guard isTerminal else { return }
-        write("\r\u{1B}[K\(text)", to: STDERR_FILENO)
+        write("\r\u{1B}[K\(List.printable(text))", to: STDERR_FILENO)
     }
 
     static func endProgress() {
@@ -92,7 +93,7 @@ enum Console {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(value) else { return }
-        result(String(decoding: data, as: UTF8.self))
+        unsafe result((Array(data) + [0x0A]).span.bytes)
     }
 
     private static func write(_ text: String, to descriptor: Int32) {

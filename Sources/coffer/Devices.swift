@@ -25,7 +25,7 @@ struct Devices: ParsableCommand {
         let width = devices.map(\.name.count).max() ?? 0
         for device in devices {
             let name = device.name.padding(toLength: max(width, 1), withPad: " ", startingAt: 0)
-            Console.result("\(List.printable(name))  \(device.id)  \(device.state)")
+            Console.result("\(name)  \(device.id)  \(device.state)")
         }
     }
 

@@ -37,7 +37,7 @@ struct List: ParsableCommand {
         }
         items.sort { $0.name < $1.name }
         if json { return Console.json(items) }
-        for item in items { Console.result(Self.printable(item.name) + (item.isDirectory ? "/" : "")) }
+        for item in items { Console.result(item.name + (item.isDirectory ? "/" : "")) }
     }
 
     private func list(_ folder: EntryPath, _ mount: MountTable.Mount) throws(Errno) -> [Item] {

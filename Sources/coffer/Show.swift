@@ -62,7 +62,7 @@ struct Show: ParsableCommand {
                 try opened.opened(node, writing: false, truncate: false)
                 defer { opened.closed(node, writing: false) }
                 try opened.read(node, offset: 0, count: Int(clamping: attributes.size)) { bytes.append($0) }
-} catch let error as Errno {
+            } catch let error as Errno {
                 throw entry.unreadable(error)
             }
         }

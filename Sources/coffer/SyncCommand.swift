@@ -68,7 +68,7 @@ extension SyncSummary {
     func tell() {
         if pulledChanges > 0 { Console.result("Pulled \(SyncSummary.count(pulledChanges, "change"))") }
         if pushedChanges > 0 { Console.result("Pushed \(SyncSummary.count(pushedChanges, "change"))") }
-        for conflict in conflicts { Console.result("Conflict: \(List.printable(conflict.sentence))") }
+        for conflict in conflicts { Console.result("Conflict: \(conflict.sentence)") }
         if notListed > 0 { Console.result("… and \(notListed) more") }
         if waiting > 0 {
             Console.say("\(SyncSummary.count(waiting, "segment")) of others wait for what has not arrived yet.")

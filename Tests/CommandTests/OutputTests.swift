@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What becomes of results that nobody gets.
+/// What is written where, and what becomes of results that nobody gets.
 @Suite struct OutputTests {
     /// The program behind a shell, which sends its output elsewhere.
     private func shell(_ line: String, _ vault: TestVault, _ arguments: [String]) throws -> Command {
@@ -28,6 +28,27 @@ import Testing
                 let result = try command.run(expecting: 1)
                 let sentence = "coffer: The output could not be written: No space left on device.\n"
                 #expect(result.errorText.hasSuffix(sentence), "\(arguments): \(result.errorText)")
+            }
+            try vault.lock()
+        }
+    }
+
+    /// Arguments are not always typed by who runs the program: they come from names, too.
+    @Test func messagesHaveNoControlCharacters() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            try vault.write("s3cret\n", to: "entry")
+            let odd = "/\n\u{1B}[31m\u{9B}\u{202E}/x"
+            for words in [
+                ["show"], ["show", "entry"], ["ls"], ["lock"], ["mount"], ["status", "--vault"], ["sync", odd],
+                ["ls", "--"], ["init", "--kdf-memory"],
+            ] {
+                let result = try vault.coffer(words + [odd], input: TestVault.password).run()
+                #expect(result.code != 0 && result.errorText.contains("[31m"), "\(words)")
+                let isOdd = "\u{1B}\u{9B}\u{202E}".unicodeScalars.contains
+                #expect(!result.errorText.unicodeScalars.contains(where: isOdd), "\(words)")
+                let isUsage = result.code == 64
+                #expect(isUsage || !result.errorText.contains("/\n"), "a name cannot end a message: \(words)")
             }
             try vault.lock()
         }
