@@ -2,8 +2,8 @@ internal import Glibc
 internal import Sealing
 internal import SystemPackage
 
-/// A folder of the mounted vault. What is in it is reached through its descriptor (openat(2)) and no link is followed, so
-/// that a verb sees on the mount what it sees in the vault's file, and nothing outside of the vault.
+/// A folder of the mounted vault. What is in it is reached through its descriptor (openat(2)) and no link is followed,
+/// so that a verb sees on the mount what it sees in the vault's file, and nothing outside of the vault.
 struct MountedFolder: ~Copyable {
     private let descriptor: Int32
 

@@ -31,7 +31,9 @@ struct Show: ParsableCommand {
         try bytes.withBytes { (bytes) throws(Failure) in
             guard let field else { return Console.result(bytes) }
             guard let range = EntryFields.range(of: field, in: bytes) else {
-                throw Failure(.otherError, "\(path) has no field \(field).")
+                throw Failure(
+                    .otherError, "\(path) has no field `\(field)`.",
+                    hint: "The fields are `password`, the first line, and what stands before `:` in later lines.")
             }
             Console.result(bytes.extracting(range))
             Console.result("")
