@@ -48,11 +48,18 @@ struct Init: ParsableCommand {
     @Flag(name: .long, help: "Print the result as JSON.")
     var json = false
 
+    func validate() throws {
+        if let kit, KitWriter.form(of: kit) == nil {
+            throw ValidationError("--kit takes a name that ends in .png, .svg or .txt.")
+        }
+    }
+
     func run() throws {
         let path = vault.path
         guard !FileManager.default.fileExists(atPath: path.string) else {
             throw Failure(VaultError.alreadyExists, vault: path)
         }
+        if let kit { try KitWriter.check(kit, besides: path) }
         let chosen = try KDFOptions.chosen(memory: kdfMemory, passes: kdfPasses)
         let secret = try MasterPassword.from(password.readNew(prompt: "Choose a master password: "))
         try secret.requireStrength(unless: allowWeakPassword)
@@ -67,11 +74,12 @@ struct Init: ParsableCommand {
         }
         defer { try? made.close() }
         try device.keep(in: made)
-        if let kit {
-            try KitWriter.write(
-                made, password: secret, email: email ?? "", to: kit, parameters: KDFOptions.kit(parameters))
-        }
         report(made)
+        if let kit {
+            let text = try KitWriter.issue(
+                made, password: secret, email: email ?? "", parameters: KDFOptions.kit(parameters))
+            try KitWriter.write(text, to: kit, as: KitWriter.form(of: kit) ?? .text, besides: path)
+        }
         if !SecretBytes.isLockedInMemory {
             Console.say("Warning: memory cannot be locked here (ulimit -l), so keys could be swapped to disk.")
         }

@@ -62,9 +62,10 @@ struct KitCommand: ParsableCommand {
 
     func run() throws {
         try vault.requireFile()
+        for file in [png, svg].compactMap({ $0 }) { try KitWriter.check(file, besides: vault.path) }
         let (kit, fingerprint) = try vault.mount.map { try issue(mounted: $0) } ?? issueUnmounted()
-        if let png { try KitWriter.write(kit, to: png, as: .png) }
-        if let svg { try KitWriter.write(kit, to: svg, as: .svg) }
+        if let png { try KitWriter.write(kit, to: png, as: .png, besides: vault.path) }
+        if let svg { try KitWriter.write(kit, to: svg, as: .svg, besides: vault.path) }
         if text { unsafe Console.result((kit + [0x0A]).span.bytes) }
         if email { try printMessage(kit) }
         if png == nil, svg == nil, !text, !email {
@@ -118,59 +119,6 @@ struct KitCommand: ParsableCommand {
                 opened, password: secret, email: address, parameters: KDFOptions.kit(unlock, isMailed: email))
             if hasRemote(kit) { client.announceKit() }
             return (kit, opened.fingerprint.joined(separator: " "))
-        }
-    }
-}
-
-/// Writes a kit as a picture or as text.
-enum KitWriter {
-    enum Form { case png, svg, text, terminal }
-
-    static func issue(
-        _ vault: Vault, password: borrowing MasterPassword, email: String, parameters: KDFParameters
-    ) throws -> [UInt8] {
-        do throws(VaultError) {
-            let settings = try vault.syncSettings().flatMap { SyncSettings($0) }
-            let kit = try vault.issueKit(
-                password: password, email: email, parameters: parameters, remote: settings?.remote?.url ?? "")
-            try vault.note(kit: kit)
-            return kit
-        } catch {
-            throw Failure(error, vault: vault.path)
-        }
-    }
-
-    static func write(
-        _ vault: Vault, password: borrowing MasterPassword, email: String, to file: String, parameters: KDFParameters
-    ) throws {
-        let kit = try issue(vault, password: password, email: email, parameters: parameters)
-        let form: Form = file.hasSuffix(".png") ? .png : file.hasSuffix(".svg") ? .svg : .text
-        try write(kit, to: file, as: form)
-    }
-
-    static func write(_ kit: [UInt8], to file: String, as form: Form) throws {
-        let bytes = try render(kit, as: form)
-        do {
-            let descriptor = try FileDescriptor.open(
-                FilePath(file), .writeOnly, options: [.create, .truncate, .closeOnExec],
-                permissions: .ownerReadWrite)
-            try descriptor.closeAfter { _ = try descriptor.writeAll(bytes) }
-        } catch {
-            throw Failure(.otherError, "The kit cannot be written to \(file): \(error).")
-        }
-        Console.say("Kit written to \(file). Keep it apart from the master password.")
-    }
-
-    static func render(_ kit: [UInt8], as form: Form) throws -> [UInt8] {
-        do throws(KitImageError) {
-            switch form {
-            case .png: return try KitImage.png(kit)
-            case .svg: return try KitImage.svg(kit)
-            case .terminal: return try KitImage.terminal(kit, colors: Console.usesColours)
-            case .text: return kit + [0x0A]
-            }
-        } catch {
-            throw Failure(.otherError, "The kit cannot be drawn: \(error).")
         }
     }
 }

@@ -36,4 +36,55 @@ import Testing
             #expect(try decoded(vault.home, "kit.png").hasPrefix("COFFER1:"))
         }
     }
+
+    /// Neither by its name, nor by another one, nor before it is there.
+    @Test func vaultIsNotWrittenOver() throws {
+        try TestVault.with(initialized: false) { vault in
+            try vault.coffer(["init", "--kit", vault.file, "--password-file", vault.passwordFile]).run(expecting: 64)
+            let (same, link) = (vault.home.file("same.txt"), vault.home.file("link.txt"))
+            try vault.coffer(["init", "--vault", same, "--kit", same, "--password-file", vault.passwordFile])
+                .run(expecting: 1)
+            #expect(!FileManager.default.fileExists(atPath: same))
+            try vault.make()
+            try FileManager.default.linkItem(atPath: vault.file, toPath: same)
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: vault.file)
+            try vault.mount()
+            for file in [vault.file, vault.file + "-wal", vault.file + "-chunks", vault.file + "-redo", same, link] {
+                for form in ["--png", "--svg"] {
+                    let result = try vault.opened("kit", form, file).run(expecting: 1)
+                    #expect(result.errorText.contains("belongs to the vault"))
+                }
+            }
+            try vault.lock()
+            try vault.opened("verify").run(expecting: 0)
+        }
+    }
+
+    /// Whoever could read the file that was there before cannot read the kit.
+    @Test func isForItsOwnerOnly() throws {
+        try TestVault.with { vault in
+            let file = try vault.home.write("old", to: "kit.PNG")
+            try Posix.check(unsafe chmod(file, 0o644), "chmod")
+            let reader = try Posix.File(file, O_RDONLY)
+            try vault.opened("kit", "--png", file).run(expecting: 0)
+            #expect(try Posix.status(file).st_mode & 0o7777 == 0o600)
+            #expect(try reader.read(10, at: 0) == Array("old".utf8))
+            #expect(try decoded(vault.home, file).hasPrefix("COFFER1:"))
+            let printed = try vault.opened("kit", "--svg", "/dev/stdout").run(expecting: 0)
+            #expect(printed.text.contains("</svg>"))
+        }
+    }
+
+    /// A vault without the kit that was asked for would be taken for one with it.
+    @Test func nothingIsMadeWhereItCannotBeWritten() throws {
+        try TestVault.with(initialized: false) { vault in
+            for (file, code) in [("none/kit.png", Int32(1)), ("kit.pdf", 64)] {
+                let words = ["init", "--kdf-memory", "64", "--password-file", vault.passwordFile, "--kit", file]
+                try vault.coffer(words).run(expecting: code)
+                #expect(!FileManager.default.fileExists(atPath: vault.file))
+            }
+            try vault.make("--kit", "KIT.PNG")
+            #expect(try decoded(vault.home, "KIT.PNG").hasPrefix("COFFER1:"))
+        }
+    }
 }
