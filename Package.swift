@@ -88,8 +88,8 @@ let package = Package(
         .executableTarget(
             name: "coffer",
             dependencies: [
-                "VaultFileSystem", "Fuse", "Vault", "Sync", "Remotes", "Format", "Sealing", "KitImage", argumentParser,
-                system, logging,
+                "CLinux", "VaultFileSystem", "Fuse", "Vault", "Sync", "Remotes", "Format", "Sealing", "KitImage",
+                argumentParser, system, logging,
             ],
             path: "Sources/coffer", swiftSettings: strict),
 

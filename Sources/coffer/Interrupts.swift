@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// Ctrl-C as something that is waited for.
@@ -12,6 +13,14 @@ enum Interrupts {
     /// From here on they are waited for. In every thread that is started later, too.
     static func block() { mask(SIG_BLOCK) }
 
+    /// They are waited for while `body` runs. One that came meanwhile ends the program behind it.
+    static func blocked<R: ~Copyable>(_ body: () throws -> R) rethrows -> R {
+        var (signals, before) = (Interrupts.signals, sigset_t())
+        unsafe pthread_sigmask(SIG_BLOCK, &signals, &before)
+        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
+        return try body()
+    }
+
     /// They end the program while `body` waits for a person.
     static func allowed<R>(_ body: () throws -> R) rethrows -> R {
         mask(SIG_UNBLOCK)
@@ -22,6 +31,20 @@ enum Interrupts {
     private static func mask(_ how: Int32) {
         var signals = Interrupts.signals
         unsafe pthread_sigmask(how, &signals, nil)
+    }
+
+    /// Waits for something to read; false where somebody wants it to end first.
+    static func waitForInput(_ descriptor: Int32) -> Bool {
+        var signals = Interrupts.signals
+        let ends = unsafe signalfd(-1, &signals, Int32(O_CLOEXEC))  // SFD_CLOEXEC
+        guard ends >= 0 else { return true }
+        defer { close(ends) }
+        var waited = [
+            pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: ends, events: Int16(POLLIN), revents: 0),
+        ]
+        while unsafe poll(&waited, 2, -1) < 0, errno == EINTR {}
+        return waited[1].revents == 0
     }
 
     /// Waits that long; true as soon as somebody wants it to end.

@@ -81,9 +81,13 @@ enum SecretLine {
     }
 
     static func read(command: String) throws -> SecretBytes {
-        let child = try Subprocess.start(["/bin/sh", "-c", command])
+        var child = try Subprocess.start(["/bin/sh", "-c", command])
         defer { child.close() }
         let line = try read(descriptor: child.output, "the password command")
+        // It would wait for ever to get rid of more than a pipe holds; one that never ends gets SIGPIPE.
+        var rest = 1 << 20
+        while rest > 0, child.readByte() != nil { rest -= 1 }
+        child.close()
         guard child.wait() == 0 else {
             throw Failure(.otherError, "The password command failed: \(command)")
         }
@@ -114,13 +118,17 @@ enum SecretLine {
         }
     }
 
-    /// Without echo. The terminal is in raw mode meanwhile, so that Ctrl-C cannot leave it without echo
-    /// behind.
+    /// Without echo. The terminal is in raw mode meanwhile, and signals that would end the program are waited for, so that
+    /// nothing can leave it without echo behind.
     static func read(terminal prompt: String) throws -> SecretBytes {
         guard let terminal = unsafe try? FileDescriptor.open("/dev/tty", .readWrite, options: [.closeOnExec]) else {
             return try read(descriptor: STDIN_FILENO, "standard input")
         }
         defer { try? terminal.close() }
+        return try Interrupts.blocked { try readWithoutEcho(terminal, prompt) }
+    }
+
+    private static func readWithoutEcho(_ terminal: FileDescriptor, _ prompt: String) throws -> SecretBytes {
         var before = termios()
         guard unsafe tcgetattr(terminal.rawValue, &before) == 0 else {
             return try read(descriptor: terminal.rawValue, "the terminal")
@@ -138,12 +146,20 @@ enum SecretLine {
         var buffer = SecretBytes(count: limit)
         var count = 0
         while count < limit {
+            // The signal is delivered once the terminal is as it was.
+            guard Interrupts.waitForInput(terminal) else { throw Silent(code: 128 + SIGTERM) }
             guard let byte = try readByte(terminal, "the terminal") else { break }
             switch byte {
             case 0x0A, 0x0D: return buffer.prefix(count)
-            case 0x03: throw Failure(.otherError, "Interrupted.")
+            case 0x03: throw Silent(code: 128 + SIGINT)
+            case 0x1C: throw Silent(code: 128 + SIGQUIT)
+            // Ctrl-Z would stop the program with the terminal as it is now.
+            case 0x1A: continue
             case 0x04 where count == 0: throw Failure(.weakPassword, "The master password is empty.")
             case 0x15: count = 0
+            case 0x17:
+                while count > 0, buffer.byte(at: count - 1) == 0x20 { count -= 1 }
+                while count > 0, buffer.byte(at: count - 1) != 0x20 { count -= 1 }
             case 0x7F, 0x08:
                 // One character may be several bytes of UTF-8.
                 while count > 0, buffer.byte(at: count - 1) & 0xC0 == 0x80 { count -= 1 }

@@ -7,7 +7,7 @@ struct Subprocess {
     /// The writing end of its standard input, or -1.
     private(set) var input: Int32
     /// The reading end of its output, or of its ready descriptor.
-    let output: Int32
+    private(set) var output: Int32
 
     /// Runs `arguments`; its standard output comes through ``output``.
     static func start(_ arguments: [String]) throws -> Subprocess {
@@ -84,7 +84,8 @@ struct Subprocess {
         if input >= 0 { Glibc.close(input) }
     }
 
-    func close() {
-        Glibc.close(output)
+    mutating func close() {
+        if output >= 0 { Glibc.close(output) }
+        output = -1
     }
 }

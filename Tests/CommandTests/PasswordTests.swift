@@ -96,8 +96,45 @@ import Testing
             let interrupted = try Pseudoterminal(vault.coffer(["init", "--kdf-memory", "64"]))
             try interrupted.expect("master password: ")
             try interrupted.send("half\u{3}")
-            #expect(try interrupted.wait() == 1)
+            #expect(try interrupted.wait() == 130)
             #expect(!FileManager.default.fileExists(atPath: vault.file))
+        }
+    }
+
+    /// Whatever ends the program while it waits for a password.
+    @Test(arguments: [SIGTERM, SIGHUP, SIGINT]) func terminalIsLeftAsItWas(_ signal: Int32) throws {
+        try TestVault.with { vault in
+            let script = "trap : TERM HUP INT; \"$1\" ls; echo code $?; stty -a; echo end"
+            let terminal = try Pseudoterminal(vault.home.command("sh", ["-c", script, "sh", try Program.coffer()]))
+            try terminal.expect("Master password: ")
+            let waiting = RunningProcess.all(home: vault.home.path).filter {
+                !RunningProcess.text("cmdline", of: $0.identifier).contains("stty")
+            }
+            #expect(waiting.count == 1)
+            for process in waiting { process.send(signal) }
+            #expect(try terminal.expect("code").isEmpty == false)
+            let shown = try terminal.expect("end")
+            #expect(shown.hasPrefix(" \(128 + signal)"))
+            #expect(shown.contains(" echo ") && !shown.contains("-isig"))
+            #expect(try terminal.wait() == 0)
+        }
+    }
+
+    @Test func editingOnTerminal() throws {
+        try TestVault.with { vault in
+            let terminal = try Pseudoterminal(vault.coffer(["ls"]))
+            try terminal.expect("Master password: ")
+            try terminal.send("all wrong\u{15}plum typo typo \u{17}\u{17}\u{1A}violet anchor 47 harbour\r")
+            #expect(try terminal.wait() == 0)
+        }
+    }
+
+    /// A command that prints more than its first line is not waited for in vain.
+    @Test func commandWithMuchOutput() throws {
+        try TestVault.with { vault in
+            let command = "head -n 1 '\(vault.passwordFile)'; head -c 1000000 /dev/zero"
+            try vault.coffer(["ls", "--password-command", command]).run(expecting: 0)
+            try vault.coffer(["ls", "--password-command", "yes '\(TestVault.password)'"]).run(expecting: 1)
         }
     }
 
