@@ -9,6 +9,7 @@ public enum MountError: Error, Sendable {
     case alreadyMounted(FilePath)
     /// libfuse refused; it has said why on standard error.
     case refused(FilePath)
+    case unknownOptions
     case notResponding(FilePath)
 
     /// What happened.
@@ -20,6 +21,7 @@ public enum MountError: Error, Sendable {
         case .notYours(let path): "The folder \(path) is not yours to mount on."
         case .alreadyMounted(let path): "Something is mounted on \(path) already."
         case .refused(let path): "Mounting on \(path) was refused."
+        case .unknownOptions: "The mount options were refused."
         case .notResponding(let path): "The process behind \(path) does not answer."
         }
     }
@@ -32,6 +34,7 @@ public enum MountError: Error, Sendable {
         case .notYours: "Name a folder that belongs to you and that you may write to."
         case .alreadyMounted(let path): "Lock it with: coffer lock \(path)"
         case .refused: "Check that /dev/fuse is there and that fusermount3 (package fuse3) is installed."
+        case .unknownOptions: "See mount.fuse3(8) for what -o takes."
         case .notResponding(let path): "Take the mount away with: fusermount3 -u -z \(path)"
         }
     }

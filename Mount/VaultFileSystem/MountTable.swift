@@ -18,7 +18,8 @@ public enum MountTable {
         }
     }
 
-    /// All mounts of ours that this process sees.
+    /// All mounts that this user made. Anybody can make one that has the name of a vault, and would be asked for its
+    /// secrets, and given its password.
     public static func mounts() -> [Mount] {
         guard let text = read("/proc/self/mountinfo") else { return [] }
         return text.split(separator: 0x0A).compactMap { mount($0) }
@@ -27,7 +28,8 @@ public enum MountTable {
     private static func mount(_ line: ArraySlice<UInt8>) -> Mount? {
         let fields = line.split(separator: 0x20)
         guard let dash = fields.firstIndex(where: { $0.elementsEqual([0x2D]) }), dash + 2 < fields.count, dash > 4,
-            fields[dash + 1].elementsEqual("fuse.coffer".utf8)
+            fields[dash + 1].elementsEqual("fuse.coffer".utf8), dash + 3 < fields.count,
+            fields[dash + 3].split(separator: 0x2C).contains(where: { $0.elementsEqual("user_id=\(getuid())".utf8) })
         else { return nil }
         return Mount(directory: path(fields[4]), vault: path(fields[dash + 2]))
     }

@@ -5,6 +5,9 @@ public struct VaultStatus: Codable, Sendable {
     public var path: String
     public var isMounted: Bool
     public var mount: String?
+    /// Not mounted, but some process has it open, and which one, where that is known.
+    public var isInUse: Bool?
+    public var process: Int32?
     public var vault: String?
     public var fingerprint: String?
     public var isReadOnly: Bool?

@@ -47,7 +47,7 @@ public final class VaultMount: Sendable {
 
     private enum Phase { case mounted, locking, locked }
 
-    /// - Throws: `refused` for options that libfuse does not know.
+    /// - Throws: `unknownOptions` for options that libfuse does not know.
     public init(vault: Vault, options: MountOptions) throws(MountError) {
         self.vault = vault
         self.options = options
@@ -55,7 +55,7 @@ public final class VaultMount: Sendable {
         do throws(Errno) {
             session = try Session(fileSystem: fileSystem, options: VaultMount.words(options, vault.path))
         } catch {
-            throw .refused(options.directory)
+            throw .unknownOptions
         }
     }
 

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import Sealing
 internal import SystemPackage
@@ -16,7 +17,7 @@ enum Background {
         // Behind the verb, so that a `--` of the user's keeps its meaning.
         let verb = arguments.firstIndex(of: "mount") ?? arguments.endIndex - 1
         arguments.insert(contentsOf: ["--foreground", "--ready-descriptor", "\(readyNumber)"], at: verb + 1)
-        let child = try Subprocess.start(arguments, name: CommandLine.arguments.first, ready: readyNumber)
+        var child = try Subprocess.start(arguments, name: CommandLine.arguments.first, ready: readyNumber)
         defer { child.close() }
         _ = password.withBytes { Console.writeBytes($0, to: child.input) }
         _ = unsafe Console.writeBytes([UInt8(0x0A)].span.bytes, to: child.input)
@@ -26,15 +27,32 @@ enum Background {
         throw Silent(code: code == 0 ? 1 : code)
     }
 
-    /// Tells whoever started us, and lets go of the terminal.
+    /// Until the mount is usable, this process ends with the one that started it: Ctrl-C there means that there is to
+    /// be no mount, and a person who has gone is not to be waited for.
+    static func endWithParent(_ descriptor: Int32?) {
+        guard let descriptor else { return }
+        _ = coffer_end_with_parent(SIGTERM)
+        if hasGone(descriptor) { Glibc.exit(128 + SIGTERM) }
+    }
+
+    /// Whether nobody waits at the other end any more.
+    private static func hasGone(_ descriptor: Int32) -> Bool {
+        var end = pollfd(fd: descriptor, events: 0, revents: 0)
+        return unsafe poll(&end, 1, 0) > 0
+    }
+
+    /// Tells whoever started us, and lets go of the terminal, and of the directory that it was started in.
     static func sayReady(_ descriptor: Int32?) {
         NotifySocket.ready()
         guard let descriptor else { return }
+        _ = coffer_end_with_parent(0)
+        unsafe chdir("/")
         if let null = unsafe try? FileDescriptor.open("/dev/null", .readWrite) {
             for standard in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null.rawValue, standard) }
             try? null.close()
         }
-        _ = unsafe Console.writeBytes([UInt8(1)].span.bytes, to: descriptor)
+        // It may have gone a moment ago: then the signal came too late, or not at all.
+        if unsafe !Console.writeBytes([UInt8(1)].span.bytes, to: descriptor) { kill(getpid(), SIGTERM) }
         close(descriptor)
     }
 }

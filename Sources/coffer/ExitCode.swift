@@ -60,15 +60,15 @@ extension Failure {
                 hint: "Make one with `coffer init`, or name another with --vault.")
         case .alreadyExists:
             self.init(
-                .vaultExists, "There is a vault at \(vault) already; it was left as it is.",
-                hint: "Name another place with --vault, or mount this one with `coffer mount DIR`.")
+                .vaultExists, "There is something at \(vault) already; it was left as it is.",
+                hint: "Name another place with --vault, or, if this is your vault, mount it with `coffer mount DIR`.")
         case .inUse:
             self.init(
                 .vaultInUse, "The vault \(vault) is in use by another process.",
                 hint: "See where it is mounted with `coffer status`, and lock it with `coffer lock`.")
         case .notAVault:
             self.init(
-                .noVault, "\(vault) is a file, but no vault.", hint: "Name the vault's file with --vault.")
+                .noVault, "What is at \(vault) is no vault.", hint: "Name the vault's file with --vault.")
         case .newerFormat(let version):
             self.init(
                 .otherError, "The vault \(vault) has format \(version), which this version does not know.",

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Glibc
 internal import SystemPackage
 internal import Vault
 internal import VaultFileSystem
@@ -9,7 +10,7 @@ struct Lock: ParsableCommand {
         discussion: VerbHelp.text(
             "Returns when nothing of the vault can be read any more, also through files that are still open.",
             examples: ["coffer lock", "coffer lock ~/coffer"],
-            codes: [.mountPointUnusable]))
+            codes: [.mountPointUnusable, .vaultInUse]))
 
     @OptionGroup var vault: VaultOptions
 
@@ -18,20 +19,34 @@ struct Lock: ParsableCommand {
     var directory: String?
 
     func run() throws {
-        let mount: MountTable.Mount
-        if let directory {
-            let path = Directories.resolvedMountPoint(directory)
-            guard let found = MountTable.mounts().first(where: { $0.directory == path }) else {
-                throw Failure(.mountPointUnusable, "No vault is mounted at \(path).")
-            }
-            mount = found
-        } else {
-            let path = Directories.resolved(vault.path)
-            guard let found = MountTable.mounts().first(where: { $0.vault == path }) else {
+        guard let directory else { return try lockVault(Directories.resolved(vault.path)) }
+        let path = Directories.resolvedMountPoint(directory)
+        guard let mount = MountTable.mounts().first(where: { $0.directory == path }) else {
+            throw Failure(.mountPointUnusable, "No vault is mounted at \(path).")
+        }
+        try lock(mount)
+    }
+
+    private func lock(_ mount: MountTable.Mount) throws {
+        do throws(MountError) { try mount.lock() } catch { throw Failure(error, vault: mount.vault) }
+    }
+
+    /// A process may have the vault without a mount: one that is about to mount it, one whose mount was just taken away,
+    /// or was taken away lazily while a program is inside of it.
+    private func lockVault(_ path: FilePath) throws {
+        var holder: Int32?
+        for _ in 0..<600 {
+            if let mount = MountTable.mounts().first(where: { $0.vault == path }) { return try lock(mount) }
+            guard case .open(let process) = try? Vault.state(of: path) else {
                 return Console.say("The vault \(path) is not mounted: it is locked already.")
             }
-            mount = found
+            holder = process
+            // flock(2) cannot wait for a bounded time.
+            _ = poll(nil, 0, 5)
         }
-        do throws(MountError) { try mount.lock() } catch { throw Failure(error, vault: mount.vault) }
+        throw Failure(
+            .vaultInUse, "The vault \(path) is not mounted, but \(Status.name(holder)) still has it open.",
+            hint: "It lets go of it when no program is inside the old mount any more"
+                + (holder.map { "; to lock it now: kill \($0)" } ?? "."))
     }
 }

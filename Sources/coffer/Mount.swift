@@ -57,6 +57,10 @@ struct Mount: ParsableCommand {
     @Option(name: .long, help: .private)
     var readyDescriptor: Int32?
 
+    func validate() throws {
+        if directory.isEmpty { throw ValidationError("The folder to mount on has no name.") }
+    }
+
     func run() throws {
         let target = Directories.resolvedMountPoint(directory)
         let timing = try syncTiming()
@@ -84,6 +88,10 @@ struct Mount: ParsableCommand {
             result.idle = duration
         }
         for option in options.flatMap({ $0.split(separator: ",").map(String.init) }) {
+            // By these a mount is known to be this vault's.
+            guard !option.hasPrefix("fsname="), !option.hasPrefix("subtype=") else {
+                throw ValidationError("-o takes no \(option.prefix { $0 != "=" }).")
+            }
             if option == "ro" { result.isReadOnly = true } else { result.extra.append(option) }
         }
         return result
@@ -102,6 +110,7 @@ struct Mount: ParsableCommand {
     }
 
     private func serve(_ options: MountOptions, _ timing: SyncPlan.Timing?) throws {
+        Background.endWithParent(readyDescriptor)
         ProcessMemory.limitArenas()
         let opened = try unlock(options)
         var options = options

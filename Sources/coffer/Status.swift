@@ -10,7 +10,7 @@ struct Status: ParsableCommand {
         discussion: VerbHelp.text(
             "Asks for no password: what only the key can tell is told while the vault is mounted.",
             examples: ["coffer status --json"],
-            codes: [.mountPointUnusable, .noVault]))
+            codes: [.mountPointUnusable, .noVault, .integrityError]))
 
     @OptionGroup var vault: VaultOptions
 
@@ -21,7 +21,14 @@ struct Status: ParsableCommand {
         let path = vault.path
         try vault.requireFile()
         guard let mount = vault.mount else {
-            let status = VaultStatus(path: path.string, isMounted: false)
+            var status = VaultStatus(path: path.string, isMounted: false)
+            do throws(VaultError) {
+                if case .open(let process) = try Vault.state(of: Directories.resolved(path)) {
+                    (status.isInUse, status.process) = (true, process)
+                }
+            } catch {
+                throw Failure(error, vault: path)
+            }
             return json ? Console.json(status) : report(status)
         }
         let text: [UInt8]
@@ -37,7 +44,11 @@ struct Status: ParsableCommand {
 
     private func report(_ status: VaultStatus) {
         Console.result("Vault:    \(status.path)")
-        guard status.isMounted else { return Console.result("State:    locked") }
+        guard status.isMounted else {
+            let isInUse = status.isInUse == true
+            let state = isInUse ? "not mounted, in use by \(Self.name(status.process))" : "locked"
+            return Console.result("State:    \(state)")
+        }
         Console.result("State:    unlocked at \(status.mount ?? "?")\(status.isReadOnly == true ? ", read-only" : "")")
         if let identifier = status.vault { Console.result("Id:       \(identifier)") }
         if let words = status.fingerprint { Console.result("Words:    \(words)") }
@@ -46,6 +57,9 @@ struct Status: ParsableCommand {
         for line in status.damage ?? [] { Console.result("Damaged:  \(line)") }
         if let synchronisation = status.synchronisation { report(synchronisation) }
     }
+
+    /// A process for people.
+    static func name(_ process: Int32?) -> String { process.map { "process \($0)" } ?? "another process" }
 
     private func report(_ status: SyncOverview) {
         guard let remote = status.remote else { return Console.result("Remote:   none") }

@@ -15,6 +15,10 @@ struct VaultOptions: ParsableArguments {
         completion: .file())
     var vault: String?
 
+    func validate() throws {
+        if vault?.isEmpty == true { throw ValidationError("--vault has no name.") }
+    }
+
     var path: FilePath {
         let environment = ProcessInfo.processInfo.environment
         let chosen = vault ?? environment["COFFER_VAULT"].flatMap { $0.isEmpty ? nil : $0 }

@@ -99,6 +99,90 @@ import Testing
         }
     }
 
+    /// Whoever interrupts a mount does not want it a second later.
+    @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func interruptedMountIsNoMount(_ signal: Int32) throws {
+        try TestVault.with(initialized: false) { vault in
+            try vault.make("--kdf-passes", "10", "--kdf-memory", "512")
+            let words = ["mount", vault.directory, "--password-file", vault.passwordFile]
+            let mount = try vault.coffer(words).start()
+            var daemon: RunningProcess?
+            while daemon == nil { daemon = try? vault.daemon() }
+            mount.send(signal)
+            #expect(try mount.wait() == 128 + signal)
+            try daemon?.waitForEnd()
+            #expect(!vault.isMounted)
+            try vault.coffer(["lock"]).run(expecting: 0)
+        }
+    }
+
+    /// A program inside of a mount that was taken away lazily keeps the vault open: that is not called locked.
+    @Test func processWithoutMount() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            let daemon = try vault.daemon()
+            #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(daemon.identifier)/cwd") == "/")
+            let file = try Posix.File(vault.path(""), O_RDONLY | O_DIRECTORY)
+            Mount.clear(below: vault.directory)
+            #expect(!vault.isMounted)
+            let status = try vault.coffer(["status"]).run(expecting: 0)
+            #expect(status.text.contains("in use by process \(daemon.identifier)"))
+            #expect(try vault.coffer(["status", "--json"]).run(expecting: 0).text.contains("\"isInUse\" : true"))
+            let lock = try vault.coffer(["lock"]).run(expecting: 24)
+            #expect(lock.errorText.contains("kill \(daemon.identifier)"))
+            try file.close()
+            try vault.lock()
+            #expect(try vault.coffer(["status"]).run(expecting: 0).text.contains("State:    locked"))
+        }
+    }
+
+    /// Anybody can mount something that claims to be this vault. It is not asked for anything: it would get passwords, and
+    /// could answer what it likes, or never.
+    @Test(.enabled(if: geteuid() == 0)) func foreignMountIsNotBelieved() throws {
+        try TestVault.with { vault in
+            let foreign = try vault.home.directory("foreign")
+            let device = try Posix.File("/dev/fuse", O_RDWR)
+            let options = "fd=\(device.number),rootmode=40000,user_id=65534,group_id=65534"
+            let flags = UInt(MS_NOSUID | MS_NODEV)
+            try Posix.check(unsafe mount(vault.file, foreign, "fuse.coffer", flags, options), "mount")
+            #expect(try vault.coffer(["status"]).run(expecting: 0).text.contains("State:    locked"))
+            try vault.opened("ls").run(expecting: 0)
+            try vault.mount()
+            try vault.write("text", to: "entry")
+            try vault.lock()
+            #expect(!vault.isMounted)
+            try device.close()
+        }
+        try TestVault.with { vault in
+            for option in ["fsname=/else/where", "ro,subtype=other"] {
+                try vault.coffer(["mount", vault.directory, "-o", option]).run(expecting: 64)
+            }
+            let unknown = try vault.coffer(
+                ["mount", vault.directory, "-o", "nonsense", "--password-file", vault.passwordFile])
+            #expect(try unknown.run(expecting: 10).errorText.contains("options"))
+        }
+    }
+
+    /// What is no vault is neither waited for nor called locked.
+    @Test func noVaultThere() throws {
+        try TestVault.with { vault in
+            let (pipe, short) = (vault.home.file("pipe"), vault.home.file("short"))
+            try Posix.check(unsafe mkfifo(pipe, 0o600), "mkfifo")
+            let text = try vault.home.write("text", to: "text")
+            for place in [pipe, text, vault.home.path, "/dev/null"] {
+                try vault.opened("ls", "--vault", place).run(expecting: 20)
+                try vault.coffer(["status", "--vault", place]).run(expecting: 20)
+                try vault.coffer(["mount", vault.directory, "--vault", place], input: TestVault.password)
+                    .run(expecting: 20)
+            }
+            let whole = try #require(FileManager.default.contents(atPath: vault.file))
+            try whole.prefix(whole.count / 2).write(to: URL(filePath: short))
+            try vault.coffer(["status", "--vault", short]).run(expecting: 26)
+            for words in [["mount", ""], ["ls", "--vault", ""], ["status", "--vault", ""]] {
+                try vault.coffer(words).run(expecting: 64)
+            }
+        }
+    }
+
     @Test func lockWithoutMount() throws {
         try TestVault.with { vault in
             try vault.coffer(["lock"]).run(expecting: 0)

@@ -23,22 +23,8 @@ final class VaultFile: Sendable {
     init(path: FilePath, stateDirectory: FilePath?, vault: Identifier? = nil) throws(VaultError) {
         self.path = path
         counterPath = nil
-        let opened: FileDescriptor
-        do {
-            opened = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow])
-        } catch Errno.noSuchFileOrDirectory {
-            throw .notFound
-        } catch Errno.notDirectory {
-            throw .notFound
-        } catch {
-            throw .io(error as? Errno ?? .ioError, "opening \(path)")
-        }
+        let opened = try VaultFile.regular(path)
         descriptor = Mutex(opened)
-        var status = stat()
-        guard unsafe fstat(opened.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            try? opened.close()
-            throw .notAVault
-        }
         guard flock(opened.rawValue, LOCK_EX | LOCK_NB) == 0 else {
             let busy = Errno(rawValue: Glibc.errno) == .wouldBlock
             try? opened.close()
@@ -46,7 +32,37 @@ final class VaultFile: Sendable {
         }
     }
 
-    private init(path: FilePath, counterPath: FilePath, descriptor: FileDescriptor?) {
+    /// Opens a regular file, and waits for nobody to write into a pipe.
+    private static func regular(_ path: FilePath) throws(VaultError) -> FileDescriptor {
+        let opened: FileDescriptor
+        do {
+            opened = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
+        } catch Errno.noSuchFileOrDirectory {
+            throw .notFound
+        } catch Errno.notDirectory {
+            throw .notFound
+        } catch {
+            throw .io(error as? Errno ?? .ioError, "opening \(path)")
+        }
+        var status = stat()
+        guard unsafe fstat(opened.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            try? opened.close()
+            throw .notAVault
+        }
+        return opened
+    }
+
+    /// What can be told without the key. Not for a process that has the vault open.
+    static func state(of path: FilePath) throws(VaultError) -> Vault.FileState {
+        let opened = try regular(path)
+        let file = VaultFile(path: path, counterPath: nil, descriptor: opened)
+        try file.checkHeader()
+        guard !file.isCutShort.load(ordering: .relaxed) else { throw .damaged([Damage("its end is missing")]) }
+        guard flock(opened.rawValue, LOCK_SH | LOCK_NB) == 0 else { return .open(by: LockHolder.process(of: opened)) }
+        return .closed
+    }
+
+    private init(path: FilePath, counterPath: FilePath?, descriptor: FileDescriptor?) {
         self.path = path
         self.counterPath = counterPath
         self.descriptor = Mutex(descriptor)
