@@ -35,13 +35,19 @@ struct VaultOptions: ParsableArguments {
     func open(_ password: borrowing MasterPassword, readOnly: Bool = false, tolerateDamage: Bool = false) throws
         -> Vault
     {
-        do throws(VaultError) {
-            return try Vault.open(
-                at: Directories.resolved(path), password: password,
-                options: Vault.OpenOptions(
-                    readOnly: readOnly, tolerateDamage: tolerateDamage, stateDirectory: Directories.state))
-        } catch {
-            throw Failure(error, vault: path)
+        let options = Vault.OpenOptions(
+            readOnly: readOnly, tolerateDamage: tolerateDamage, stateDirectory: Directories.state)
+        let end = ContinuousClock.now + .seconds(3)
+        while true {
+            do throws(VaultError) {
+                return try Vault.open(at: Directories.resolved(path), password: password, options: options)
+            } catch {
+                // Another verb lets go of it in a moment; a mount does not.
+                guard case .inUse = error, mount == nil, ContinuousClock.now < end else {
+                    throw Failure(error, vault: path)
+                }
+                _ = poll(nil, 0, 20)
+            }
         }
     }
 
