@@ -44,8 +44,7 @@ struct EntryPath {
 
     /// Why there is no content.
     func unreadable(_ error: Errno) -> Failure {
-        if error == .ioError { return Failure([Damage(path: text, "its content does not open")]) }
-        return isMissing(error)
+        isMissing(error)
             ? Failure(
                 .otherError, "There is no entry \(text) in the vault.", hint: "See what there is with `coffer ls`.")
             : Failure(.otherError, "The entry \(text) cannot be read: \(error).")

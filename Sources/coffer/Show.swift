@@ -64,6 +64,9 @@ struct Show: ParsableCommand {
                 try opened.opened(node, writing: false, truncate: false)
                 defer { opened.closed(node, writing: false) }
                 try opened.read(node, offset: 0, count: Int(clamping: attributes.size)) { bytes.append($0) }
+            } catch Errno.ioError {
+                // Through a mount that may also be one that was just locked.
+                throw Failure([Damage(path: path, "its content does not open")])
             } catch let error as Errno {
                 throw entry.unreadable(error)
             }
