@@ -26,6 +26,8 @@ public final class Vault: Sendable {
     public var device: Identifier { deviceNow.withLock { $0 } }
     /// Where the file is.
     public let path: FilePath
+    /// The endings of the files that a vault consists of, its own, the last, included; some are there only at times.
+    public static let fileSuffixes = ["-chunks", "-wal", "-shm", "-redo", ""]
     /// Nothing can be changed: asked for, or because the file is damaged.
     public let isReadOnly: Bool
     /// What was found damaged when the vault was opened regardless.

@@ -4,21 +4,21 @@ internal import Synchronization
 internal import SystemPackage
 
 /// The user's terminal: messages go to standard error, results to standard output. Lines of either have names in them
-/// that somebody else may have chosen: only what is safe to show of them is written (``List/printable(_:)``).
+/// that somebody else may have chosen: only what is safe to show of them is written (``printable(_:)``).
 enum Console {
     static let isTerminal = isatty(STDERR_FILENO) == 1
     /// Colours only on a terminal, and never where NO_COLOR is set (<https://no-color.org>).
     static let usesColours = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
 
     static func say(_ text: String) {
-        write(List.printable(text) + "\n", to: STDERR_FILENO)
+        write(printable(text) + "\n", to: STDERR_FILENO)
     }
 
     /// Why standard output has not got all results.
     private static let outputError = Mutex<Errno?>(nil)
 
     static func result(_ text: String) {
-        unsafe result(Array((List.printable(text) + "\n").utf8).span.bytes)
+        unsafe result(Array((printable(text) + "\n").utf8).span.bytes)
     }
 
     /// Nothing is written behind what could not be: ``finish()`` says so.
@@ -39,7 +39,7 @@ enum Console {
     static func fail(_ failure: Failure) {
         let red = usesColours ? "\u{1B}[31m" : ""
         let plain = usesColours ? "\u{1B}[0m" : ""
-        write("\(red)coffer:\(plain) \(List.printable(failure.message))\n", to: STDERR_FILENO)
+        write("\(red)coffer:\(plain) \(printable(failure.message))\n", to: STDERR_FILENO)
         for line in failure.alarm?.lines ?? [] { say("        \(line)") }
         if let hint = failure.hint { say("        \(hint)") }
     }
@@ -62,7 +62,7 @@ enum Console {
     /// A line that is written over itself, and only on a terminal.
     static func progress(_ text: String) {
         guard isTerminal else { return }
-        write("\r\u{1B}[K\(List.printable(text))", to: STDERR_FILENO)
+        write("\r\u{1B}[K\(printable(text))", to: STDERR_FILENO)
     }
 
     static func endProgress() {
@@ -94,6 +94,20 @@ enum Console {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(value) else { return }
         unsafe result((Array(data) + [0x0A]).span.bytes)
+    }
+
+    /// Control characters in names must not reach the terminal; nor what changes the direction of writing, or ends a line,
+    /// and so shows one name as another (Boucher and Anderson 2021, "Trojan Source").
+    static func printable(_ name: String) -> String {
+        String(String.UnicodeScalarView(name.unicodeScalars.map { isShown($0) ? $0 : "?" }))
+    }
+
+    private static func isShown(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.properties.generalCategory == .control { return false }
+        return switch scalar.value {
+        case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: false
+        default: true
+        }
     }
 
     private static func write(_ text: String, to descriptor: Int32) {

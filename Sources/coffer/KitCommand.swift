@@ -1,9 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
-internal import Glibc
 internal import KitImage
 internal import Sealing
-internal import SystemPackage
 internal import Vault
 internal import VaultFileSystem
 

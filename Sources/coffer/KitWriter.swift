@@ -38,7 +38,7 @@ enum KitWriter {
     /// - Parameter vault: the vault's file, which may not exist yet. Neither it nor what lies beside it is written over.
     static func check(_ file: String, besides vault: FilePath) throws {
         let path = Directories.absolute(file)
-        let others = ["", "-wal", "-shm", "-chunks", "-redo"].map { vault.string + $0 }
+        let others = Vault.fileSuffixes.map { vault.string + $0 }
         guard !others.contains(where: { isSame(path.string, $0) }) else {
             throw Failure(
                 .otherError, "\(file) belongs to the vault itself; no kit was written.", hint: "Name another file.")
@@ -79,7 +79,10 @@ enum KitWriter {
             let options: FileDescriptor.OpenOptions = isNew ? [.create, .exclusiveCreate] : [.create, .truncate]
             let descriptor = try FileDescriptor.open(
                 FilePath(target), .writeOnly, options: options.union(.closeOnExec), permissions: .ownerReadWrite)
-            try descriptor.closeAfter { _ = try descriptor.writeAll(bytes) }
+            try descriptor.closeAfter {
+                _ = try descriptor.writeAll(bytes)
+                guard !isNew || fsync(descriptor.rawValue) == 0 else { throw Errno(rawValue: errno) }
+            }
             guard unsafe !isNew || rename(target, file) == 0 else { throw Errno(rawValue: errno) }
         } catch {
             if isNew { unsafe unlink(target) }

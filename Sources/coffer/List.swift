@@ -66,18 +66,4 @@ struct List: ParsableCommand {
             return items
         }
     }
-
-    /// Control characters in names must not reach the terminal; nor what changes the direction of writing, or ends a line,
-    /// and so shows one name as another (Boucher and Anderson 2021, "Trojan Source").
-    static func printable(_ name: String) -> String {
-        String(String.UnicodeScalarView(name.unicodeScalars.map { isShown($0) ? $0 : "?" }))
-    }
-
-    private static func isShown(_ scalar: Unicode.Scalar) -> Bool {
-        if scalar.properties.generalCategory == .control { return false }
-        return switch scalar.value {
-        case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: false
-        default: true
-        }
-    }
 }

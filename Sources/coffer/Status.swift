@@ -67,12 +67,12 @@ struct Status: ParsableCommand {
         let waiting = status.isRunning ? ", running now" : status.hasUnpushedChanges ? ", changes wait" : ""
         Console.result("Sync:     \(status.lastSync.map { "last at \($0)" } ?? "not yet")\(waiting)")
         for device in status.devices {
-            Console.result("Device:   \(List.printable(device.name)), \(device.state)")
+            Console.result("Device:   \(device.name), \(device.state)")
         }
-        for path in status.conflicts { Console.result("Conflict: \(List.printable(path))") }
-        if let trouble = status.trouble { Console.result("Trouble:  \(List.printable(trouble))") }
+        for path in status.conflicts { Console.result("Conflict: \(path)") }
+        if let trouble = status.trouble { Console.result("Trouble:  \(trouble)") }
         for alarm in status.alarms {
-            Console.result("Alarm:    \(List.printable(alarm.message))")
+            Console.result("Alarm:    \(alarm.message)")
             for line in alarm.lines { Console.result("          \(line)") }
         }
     }

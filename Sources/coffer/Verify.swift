@@ -65,7 +65,7 @@ struct Verify: ParsableCommand {
             let accepted = try Vault.acceptDamage(
                 at: Directories.resolved(vault.path), password: secret, stateDirectory: Directories.state)
             for entry in accepted.entries {
-                Console.say("\(List.printable(entry.path ?? "the vault")): \(entry.what)")
+                Console.say("\(entry.path ?? "the vault"): \(entry.what)")
             }
             Console.say(
                 accepted.rows == 0 ? "Nothing had to be set aside." : "\(accepted.rows) damaged rows were set aside.")

@@ -106,7 +106,8 @@ import Testing
             let words = ["mount", vault.directory, "--password-file", vault.passwordFile]
             let mount = try vault.coffer(words).start()
             var daemon: RunningProcess?
-            while daemon == nil { daemon = try? vault.daemon() }
+            while daemon == nil, !mount.hasEnded { daemon = try? vault.daemon() }
+            #expect(daemon != nil)
             mount.send(signal)
             #expect(try mount.wait() == 128 + signal)
             try daemon?.waitForEnd()

@@ -108,13 +108,9 @@ import Testing
 
     /// The folder belongs to somebody else.
     @Test func folderWithoutPermissionIsRead() throws {
-        let parent = "/tmp/coffer-user-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(
-            atPath: parent, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
+        let parent = try Program.copyForOtherUsers()
         defer { try? FileManager.default.removeItem(atPath: parent) }
         let program = "\(parent)/coffer"
-        // By another process: a child that a test starts meanwhile would hold the copy open for writing (ETXTBSY).
-        try Command("cp", [try Program.coffer(), program]).run(expecting: 0)
         try TestVault.with(in: parent) { vault in
             try fill(vault)
             let folder = vault.home.file(".local/share/coffer")

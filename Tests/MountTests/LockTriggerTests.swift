@@ -95,7 +95,8 @@ import Testing
             command.environment?["DBUS_SYSTEM_BUS_ADDRESS"] = logind.address
             let daemon = try command.start()
             try logind.work("an inhibitor is taken") { !logind.inhibitions.isEmpty }
-            let list = "/proc/\(daemon.identifier)/root/run/systemd/sessions"
+            let top = "/proc/\(daemon.identifier)/root"
+            let list = "\(top)/run/systemd/sessions"
             for state in ["online", "closing"] {
                 try logind.waitUntilSignalsAreHandled()
                 #expect(!daemon.hasEnded)

@@ -96,13 +96,9 @@ import Testing
     /// A user without rights does it all through fusermount3; another one, root even, sees nothing of it. In a
     /// mount name space of its own, where /dev/fuse is open to everybody, as udev makes it, on any machine.
     @Test(.enabled(if: geteuid() == 0)) func ordinaryUser() throws {
-        let parent = "/tmp/coffer-user-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(
-            atPath: parent, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
+        let parent = try Program.copyForOtherUsers()
         defer { try? FileManager.default.removeItem(atPath: parent) }
         let program = "\(parent)/coffer"
-        // By another process: a child that a test starts meanwhile would hold the copy open for writing (ETXTBSY).
-        try Command("cp", [try Program.coffer(), program]).run(expecting: 0)
         try TestVault.with(in: parent, initialized: false) { vault in
             try Command("chown", ["-R", "65534:65534", vault.home.path]).run(expecting: 0)
             let script = """

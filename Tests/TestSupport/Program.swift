@@ -10,6 +10,16 @@ public enum Program {
         try built("coffer", override: ProcessInfo.processInfo.environment["COFFER_PROGRAM"])
     }
 
+    /// A new folder that every user may enter, with a copy of the program, named `coffer`; the caller removes it.
+    public static func copyForOtherUsers() throws -> String {
+        let folder = "/tmp/coffer-user-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o755])
+        // By another process: a child that a test starts meanwhile would hold the copy open for writing (ETXTBSY).
+        try Command("cp", [try coffer(), "\(folder)/coffer"]).run(expecting: 0)
+        return folder
+    }
+
     /// The path of an executable or a library of this package.
     public static func built(_ name: String, override: String? = nil) throws -> String {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")

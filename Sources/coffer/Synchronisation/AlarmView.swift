@@ -54,7 +54,7 @@ extension SyncOverview.Alarm {
             let number = count == 1 ? "1 entry is" : "\(count) entries are"
             let saved = time.map { "; the latest was saved at \($0)" } ?? ""
             lines.append("\(isIncomplete ? "At least " : "")\(number) concerned\(saved):")
-            lines += entries.map { "  \(List.printable($0))" }
+            lines += entries.map { "  \(Console.printable($0))" }
             if notListed > 0 { lines.append("  … and \(notListed) more") }
         }
         if let lastRead { lines.append("Something new of that device was read here last at \(lastRead).") }

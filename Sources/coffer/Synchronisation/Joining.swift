@@ -127,12 +127,10 @@ final class Joining: Sendable {
 
     // MARK: Files
 
-    private static let suffixes = ["-chunks", "-wal", "-shm", "-redo", ""]
-
     /// The vault's own file comes last: until then there is no vault. link(2) refuses where the name is taken, as rename(2)
     /// would not.
     private func publish(_ temporary: FilePath) throws {
-        for suffix in Joining.suffixes {
+        for suffix in Vault.fileSuffixes {
             let (from, to) = (FilePath(temporary.string + suffix), FilePath(path.string + suffix))
             if !suffix.isEmpty {
                 guard FileManager.default.fileExists(atPath: from.string) else { continue }
@@ -152,7 +150,7 @@ final class Joining: Sendable {
     }
 
     private func remove(_ temporary: FilePath) {
-        for suffix in Joining.suffixes {
+        for suffix in Vault.fileSuffixes {
             _ = unsafe FilePath(temporary.string + suffix).withPlatformString { unsafe Glibc.unlink($0) }
         }
     }

@@ -12,7 +12,7 @@ struct AlarmContext: Sendable {
     var evidence: String?
 
     // What another device calls itself must not reach the terminal as it is.
-    var who: String { isThisDevice ? "this device (\(List.printable(device)))" : List.printable(device) }
+    var who: String { isThisDevice ? "this device (\(Console.printable(device)))" : Console.printable(device) }
 }
 
 extension Failure {

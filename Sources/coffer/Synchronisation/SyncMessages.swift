@@ -110,7 +110,7 @@ struct SourceView: Codable, Sendable, Equatable {
     }
 
     var sentence: String {
-        let who = List.printable(name)
+        let who = Console.printable(name)
         return lastRead.map { "Something new of \(who) was read here last at \($0)." }
             ?? "Nothing of \(who) was ever read here."
     }

@@ -20,8 +20,8 @@ import Testing
     }
 
     private func expectItStays(_ daemon: ChildProcess) {
-        // Three times as long as it would take.
-        #expect(throws: TestFailure.self, "it is not locked") { try daemon.wait(timeout: .seconds(6)) }
+        // Four times as long as it would take.
+        #expect(throws: TestFailure.self, "it is not locked") { try daemon.wait(timeout: .seconds(8)) }
     }
 
     /// A read for which the disk takes long.
