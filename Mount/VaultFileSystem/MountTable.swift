@@ -1,6 +1,7 @@
 internal import Fuse
 internal import Glibc
 public import SystemPackage
+internal import Vault
 
 /// The vaults that are mounted, from /proc/self/mountinfo (proc(5)): no registry that could be out of date.
 public enum MountTable {
@@ -75,9 +76,10 @@ extension FileDescriptor {
 }
 
 extension MountTable.Mount {
-    /// Locks the vault: returns when the mount is gone and the vault's file is free.
+    /// Locks the vault: returns when the mount is gone and its process has ended.
     public func lock() throws(MountError) {
         if isStale { return MountTable.clearStale(self) }
+        let holder = VaultHolder(of: vault)
         do {
             // Reading it locks: a write would be refused by a read-only mount.
             let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .readOnly)
@@ -87,21 +89,21 @@ extension MountTable.Mount {
         } catch Errno.permissionDenied {
             throw .notYours(directory)
         } catch {
-            // It was locked by somebody else meanwhile.
-            guard MountTable.mounts().contains(self) else { return }
-            if isStale { return MountTable.clearStale(self) }
+            // Where it is not there any more, it was locked by somebody else meanwhile.
+            if MountTable.mounts().contains(self), isStale { return MountTable.clearStale(self) }
         }
-        try waitForEnd()
+        waitUntilFree()
+        holder?.waitForEnd()
     }
 
-    /// The process lets go of the vault's file last; it is waited for as long as it has to write.
-    private func waitForEnd() throws(MountError) {
+    /// The process is waited for as long as it has to write.
+    private func waitUntilFree() {
         guard let file = try? FileDescriptor.open(vault, .readOnly, options: [.closeOnExec]) else { return }
         defer { try? file.close() }
         for _ in 0..<6000 {
             let isMounted = MountTable.mounts().contains(self)
             if !isMounted, flock(file.rawValue, LOCK_SH | LOCK_NB) == 0 { return }
-            // flock(2) cannot wait for a bounded time, and a process's end is no event of a file.
+            // flock(2) cannot wait for a bounded time.
             _ = poll(nil, 0, 5)
         }
     }

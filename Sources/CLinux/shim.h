@@ -17,6 +17,7 @@ static inline int coffer_end_with_parent(int signal) {
 #include <stdint.h>
 /// `mask` is a sigset_t; <signal.h> must not be included here.
 int signalfd(int descriptor, const void *mask, int flags);
+int pidfd_open(int process, unsigned int flags);
 int fallocate64(int descriptor, int mode, int64_t offset, int64_t length);
 int sync_file_range(int descriptor, int64_t offset, int64_t length, unsigned int flags);
 int renameat2(int old_folder, const char *old_name, int new_folder, const char *new_name, unsigned int flags);

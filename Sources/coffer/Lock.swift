@@ -8,7 +8,10 @@ struct Lock: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lock: commit, wipe the keys, unmount.",
         discussion: VerbHelp.text(
-            "Returns when nothing of the vault can be read any more, also through files that are still open.",
+            """
+            Returns when nothing of the vault can be read any more, also through files that are still open, and its \
+            process has ended: the medium that the vault lies on can be unmounted then.
+            """,
             examples: ["coffer lock", "coffer lock ~/coffer"],
             codes: [.mountPointUnusable, .vaultInUse]))
 
@@ -34,19 +37,21 @@ struct Lock: ParsableCommand {
     /// A process may have the vault without a mount: one that is about to mount it, one whose mount was just taken away,
     /// or was taken away lazily while a program is inside of it.
     private func lockVault(_ path: FilePath) throws {
-        var holder: Int32?
+        let holder = VaultHolder(of: path)
+        var process: Int32?
         for _ in 0..<600 {
             if let mount = MountTable.mounts().first(where: { $0.vault == path }) { return try lock(mount) }
-            guard case .open(let process) = try? Vault.state(of: path) else {
+            guard case .open(let found) = try? Vault.state(of: path) else {
+                holder?.waitForEnd()
                 return Console.say("The vault \(path) is not mounted: it is locked already.")
             }
-            holder = process
+            process = found
             // flock(2) cannot wait for a bounded time.
             _ = poll(nil, 0, 5)
         }
         throw Failure(
-            .vaultInUse, "The vault \(path) is not mounted, but \(Status.name(holder)) still has it open.",
+            .vaultInUse, "The vault \(path) is not mounted, but \(Status.name(process)) still has it open.",
             hint: "It lets go of it when no program is inside the old mount any more"
-                + (holder.map { "; to lock it now: kill \($0)" } ?? "."))
+                + (process.map { "; to lock it now: kill \($0)" } ?? "."))
     }
 }

@@ -194,4 +194,19 @@ import Testing
             #expect(!vault.isMounted)
         }
     }
+
+    /// All files are closed then: the medium that the vault lies on can be unmounted.
+    @Test func processHasEndedWhenLockReturns() throws {
+        try TestVault.with { vault in
+            for _ in 0..<8 {
+                try vault.mount()
+                let daemon = try vault.daemon()
+                try Posix.write([UInt8](repeating: 0x61, count: 1 << 20), to: vault.path("large"))
+                let second = try vault.coffer(["lock"]).start()
+                try vault.lock()
+                #expect(try second.wait() == 0)
+                #expect(daemon.hasEnded)
+            }
+        }
+    }
 }

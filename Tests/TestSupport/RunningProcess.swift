@@ -35,6 +35,12 @@ public final class RunningProcess: Sendable {
         guard descriptors[0].revents != 0 else { throw TestFailure("process \(identifier) did not end in \(timeout)") }
     }
 
+    /// Whether it has ended.
+    public var hasEnded: Bool {
+        var end = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+        return unsafe Glibc.poll(&end, 1, 0) > 0
+    }
+
     /// A line of /proc/PID/status in KiB, such as `VmHWM` (proc(5)).
     public static func memory(_ field: String, of identifier: pid_t) throws -> Int {
         let text = try String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)

@@ -58,7 +58,7 @@ final class VaultFile: Sendable {
         let file = VaultFile(path: path, counterPath: nil, descriptor: opened)
         try file.checkHeader()
         guard !file.isCutShort.load(ordering: .relaxed) else { throw .damaged([Damage("its end is missing")]) }
-        guard flock(opened.rawValue, LOCK_SH | LOCK_NB) == 0 else { return .open(by: LockHolder.process(of: opened)) }
+        guard flock(opened.rawValue, LOCK_SH | LOCK_NB) == 0 else { return .open(by: VaultHolder.process(of: opened)) }
         return .closed
     }
 
