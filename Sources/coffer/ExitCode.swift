@@ -107,7 +107,15 @@ extension Failure {
                 "The folder of the vault \(vault) cannot be written, and its last changes are in files beside it still.",
                 hint: "Copy it to a folder that can, with those of \(vault)-wal, -redo and -chunks that are there.")
         case .io(let errno, let doing):
-            self.init(.otherError, "\(doing): \(errno).", hint: errno == .noSpace ? "Free some space." : nil)
+            self.init(.otherError, "\(doing): \(errno).", hint: Failure.hint(errno))
+        }
+    }
+
+    private static func hint(_ errno: Errno) -> String? {
+        switch errno {
+        case .noSpace: "Free some space."
+        case .fileNameTooLong: "The path of a vault has at most 500 bytes, and each name in it 255."
+        default: nil
         }
     }
 

@@ -57,6 +57,19 @@ import Testing
         }
     }
 
+    @Test func interruptedInitLeavesNothing() throws {
+        try TestVault.with(initialized: false) { vault in
+            let cost = ["--kdf-passes", "10", "--kdf-memory", "512", "--allow-weak-password"]
+            let making = try vault.coffer(["init", "--password-file", vault.passwordFile] + cost).start()
+            // The key is being derived when the memory for it is there.
+            while !making.hasEnded, try RunningProcess.memory("VmRSS", of: making.identifier) < 256 << 10 {}
+            making.send(SIGINT)
+            #expect(try making.wait() == 128 + SIGINT)
+            #expect(!FileManager.default.fileExists(atPath: vault.home.file(".local/share/coffer")))
+            try vault.make()
+        }
+    }
+
     @Test(arguments: [
         ["--kdf-memory", "63"], ["--kdf-memory", "4097"], ["--kdf-passes", "2"], ["--kdf-passes", "11"],
     ])

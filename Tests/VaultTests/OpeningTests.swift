@@ -120,6 +120,19 @@ import Vault
         }
     }
 
+    /// Versions of SQLite's own format, which it takes for an error of the disk.
+    @Test(arguments: [18, 19, 47]) func headerOfAnotherSQLite(_ place: Int) throws {
+        let fixture = try Fixture()
+        try fixture.fill { _ in }
+        var bytes = try fixture.bytes()
+        bytes[place] = 9
+        try fixture.write(bytes)
+        guard case .damaged? = try fixture.refusal() else {
+            Issue.record("no damage")
+            return
+        }
+    }
+
     /// Attack 4: what stands in the file does not make us take any cost.
     @Test(arguments: [[0, 0, 0, 0], [2, 0, 0, 0], [11, 0, 0, 0], [255, 255, 255, 255]] as [[UInt8]], [8, 12])
     func costOutOfBounds(word: [UInt8], offset: Int) throws {

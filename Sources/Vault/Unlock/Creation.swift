@@ -58,37 +58,64 @@ extension Vault {
     private static func make(
         at path: FilePath, _ secrets: () throws(VaultError) -> NewVault
     ) throws(VaultError) {
+        try VaultFile.checkLength(of: path)
+        try checkFree(path)
+        // Takes a second, in which whoever interrupts it leaves nothing.
+        let secrets = try secrets()
         let temporary = FilePath("\(path.string).new")
         let directory = path.removingLastComponent()
         VaultFile.makeDirectories(directory.isEmpty ? "." : directory)
-        try claim(path, temporary)
-        let secrets = try secrets()
+        let claim = try claim(path, temporary)
+        // Closed last: that gives up SQLite's own locks, too (fcntl(2)).
+        defer { try? claim.close() }
         do throws(DatabaseFailure) {
             try secrets.write(to: temporary)
         } catch {
-            try? remove(temporary)
+            remove(temporary)
             throw VaultError(error, "writing \(path)")
         }
         try publish(temporary, as: path)
     }
 
-    /// Takes the name: EEXIST for a vault that is there already.
-    private static func claim(_ path: FilePath, _ temporary: FilePath) throws(VaultError) {
+    private static func checkFree(_ path: FilePath) throws(VaultError) {
         guard unsafe path.withPlatformString({ unsafe access($0, F_OK) }) != 0 else { throw .alreadyExists }
-        try? remove(temporary)
+    }
+
+    /// The new file under its temporary name, locked: of two processes that make the same vault, the second is refused
+    /// where it would take the first one's file away. What an interrupted one has left is removed.
+    private static func claim(_ path: FilePath, _ temporary: FilePath) throws(VaultError) -> FileDescriptor {
+        try checkFree(path)
+        if let left = try? FileDescriptor.open(
+            temporary, .readOnly, options: [.noFollow, .nonBlocking, .closeOnExec])
+        {
+            defer { try? left.close() }
+            guard isLocked(left, at: temporary) else { throw .inUse }
+            remove(temporary)
+        } else {
+            remove(temporary)
+        }
         do {
-            let descriptor = try FileDescriptor.open(
+            let file = try FileDescriptor.open(
                 temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
                 permissions: .ownerReadWrite)
-            try descriptor.close()
+            if isLocked(file, at: temporary) { return file }
+            try? file.close()
         } catch {
             throw .io(error as? Errno ?? .ioError, "making \(path)")
         }
+        throw .inUse
+    }
+
+    /// Locks a file, unless another process has it, or has taken its name meanwhile.
+    private static func isLocked(_ file: FileDescriptor, at path: FilePath) -> Bool {
+        var (opened, named) = (stat(), stat())
+        return unsafe flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 && fstat(file.rawValue, &opened) == 0
+            && lstat(path.string, &named) == 0 && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
     }
 
     /// link(2) refuses where the name is taken, as rename(2) would not.
     private static func publish(_ temporary: FilePath, as path: FilePath) throws(VaultError) {
-        defer { try? remove(temporary) }
+        defer { remove(temporary) }
         let failed = unsafe temporary.withPlatformString { old in
             unsafe path.withPlatformString { new in unsafe Glibc.link(old, new) != 0 }
         }
@@ -98,7 +125,7 @@ extension Vault {
         }
     }
 
-    private static func remove(_ path: FilePath) throws {
+    private static func remove(_ path: FilePath) {
         for suffix in ["", "-wal", "-shm"] {
             _ = unsafe FilePath(path.string + suffix).withPlatformString { unsafe Glibc.unlink($0) }
         }

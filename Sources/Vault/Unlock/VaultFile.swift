@@ -34,6 +34,7 @@ final class VaultFile: Sendable {
 
     /// Opens a regular file, and waits for nobody to write into a pipe.
     private static func regular(_ path: FilePath) throws(VaultError) -> FileDescriptor {
+        try checkLength(of: path)
         let opened: FileDescriptor
         do {
             opened = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
@@ -50,6 +51,12 @@ final class VaultFile: Sendable {
             throw .notAVault
         }
         return opened
+    }
+
+    /// SQLite takes 504 bytes of path (MAX_PATHNAME in its os_unix.c, less what its log's name has more), and calls any
+    /// more an error of the disk; a vault that is being made has four more than its own.
+    static func checkLength(of path: FilePath) throws(VaultError) {
+        guard path.string.utf8.count <= 500 else { throw .io(.fileNameTooLong, "opening \(path)") }
     }
 
     /// What can be told without the key. Not for a process that has the vault open.
@@ -92,7 +99,8 @@ final class VaultFile: Sendable {
     }
 
     /// The first bytes of the file: SQLite's header, `application_id` at 68 and `user_version` at 60
-    /// (<https://www.sqlite.org/fileformat.html>).
+    /// (<https://www.sqlite.org/fileformat.html>). Later versions of SQLite's own format, at 18, 19 and 44, are looked at
+    /// here: it calls them errors of the disk.
     func checkHeader() throws(VaultError) {
         var header = [UInt8](repeating: 0, count: 100)
         let count: Int
@@ -111,6 +119,9 @@ final class VaultFile: Sendable {
             Int64(word(68)) == Connection.applicationIdentifier
         else { throw .notAVault }
         guard Int64(word(60)) <= Schema.version else { throw .newerFormat(Int(word(60))) }
+        guard max(header[18], header[19]) <= 2, word(44) <= 4 else {
+            throw .damaged([Damage("its first hundred bytes are not as SQLite writes them")])
+        }
         try checkLength(pages: UInt64(word(28)), pageSize: UInt64(word(16) >> 16))
     }
 
