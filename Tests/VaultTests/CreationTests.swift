@@ -62,11 +62,14 @@ import Testing
     @Test func nameIsTaken() throws {
         let fixture = try Fixture()
         let left = FilePath(fixture.file.string + ".new")
-        let file = try FileDescriptor.open(left, .writeOnly, options: .create, permissions: .ownerReadWrite)
+        let file = try FileDescriptor.open(
+            left, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
         #expect(flock(file.rawValue, LOCK_EX) == 0)
         #expect(throws: VaultError.self) { try make(fixture, Fixture.password) }
         #expect(FileManager.default.fileExists(atPath: left.string))
         #expect(!FileManager.default.fileExists(atPath: fixture.file.string))
+        // A child that another test is starting has the descriptor, too.
+        #expect(flock(file.rawValue, LOCK_UN) == 0)
         try file.close()
         try make(fixture, Fixture.password)
     }

@@ -66,8 +66,8 @@ extension Vault {
         let directory = path.removingLastComponent()
         VaultFile.makeDirectories(directory.isEmpty ? "." : directory)
         let claim = try claim(path, temporary)
-        // Closed last: that gives up SQLite's own locks, too (fcntl(2)).
-        defer { try? claim.close() }
+        // Last: closing it gives up SQLite's own locks, too (fcntl(2)).
+        defer { unlock(claim) }
         do throws(DatabaseFailure) {
             try secrets.write(to: temporary)
         } catch {
@@ -85,13 +85,17 @@ extension Vault {
     /// where it would take the first one's file away. What an interrupted one has left is removed.
     private static func claim(_ path: FilePath, _ temporary: FilePath) throws(VaultError) -> FileDescriptor {
         try checkFree(path)
-        if let left = try? FileDescriptor.open(
-            temporary, .readOnly, options: [.noFollow, .nonBlocking, .closeOnExec])
-        {
-            defer { try? left.close() }
-            guard isLocked(left, at: temporary) else { throw .inUse }
+        do {
+            let left = try FileDescriptor.open(temporary, .readOnly, options: [.noFollow, .nonBlocking, .closeOnExec])
+            defer { unlock(left) }
+            guard isLocked(left, at: temporary) else { throw VaultError.inUse }
             remove(temporary)
-        } else {
+        } catch Errno.noSuchFileOrDirectory {
+            // The other process may make it in this moment.
+        } catch let error as VaultError {
+            throw error
+        } catch {
+            // What is no file that can be opened, such as a link, is nobody's.
             remove(temporary)
         }
         do {
@@ -99,7 +103,7 @@ extension Vault {
                 temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
                 permissions: .ownerReadWrite)
             if isLocked(file, at: temporary) { return file }
-            try? file.close()
+            unlock(file)
         } catch {
             throw .io(error as? Errno ?? .ioError, "making \(path)")
         }
@@ -111,6 +115,12 @@ extension Vault {
         var (opened, named) = (stat(), stat())
         return unsafe flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 && fstat(file.rawValue, &opened) == 0
             && lstat(path.string, &named) == 0 && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
+    }
+
+    /// A child between fork and exec still has the descriptor, and with it the lock: closing it is not enough.
+    private static func unlock(_ file: FileDescriptor) {
+        _ = flock(file.rawValue, LOCK_UN)
+        try? file.close()
     }
 
     /// link(2) refuses where the name is taken, as rename(2) would not.
