@@ -11,7 +11,7 @@ public enum MountTable {
         /// The vault's file.
         public let vault: FilePath
 
-        /// The process behind it is gone. statvfs(3) always asks it; stat(2) would be answered from the kernel's
+        /// The process behind it is gone, or locks the vault now. statvfs(3) always asks it; stat(2) would be answered from the kernel's
         /// cache.
         public var isStale: Bool {
             var space = statvfs()
@@ -57,9 +57,6 @@ public enum MountTable {
         defer { try? descriptor.close() }
         return try? descriptor.readAll()
     }
-
-    /// Takes a mount away whose process is gone.
-    static func clearStale(_ mount: Mount) { Detaching.detach(mount.directory.string) }
 }
 
 extension FileDescriptor {
@@ -78,7 +75,7 @@ extension FileDescriptor {
 extension MountTable.Mount {
     /// Locks the vault: returns when the mount is gone and its process has ended.
     public func lock() throws(MountError) {
-        if isStale { return MountTable.clearStale(self) }
+        if isStale { return clearStale() }
         let holder = VaultHolder(of: vault)
         do {
             // Reading it locks: a write would be refused by a read-only mount.
@@ -90,10 +87,18 @@ extension MountTable.Mount {
             throw .notYours(directory)
         } catch {
             // Where it is not there any more, it was locked by somebody else meanwhile.
-            if MountTable.mounts().contains(self), isStale { return MountTable.clearStale(self) }
+            if MountTable.mounts().contains(self), isStale { return clearStale() }
         }
         waitUntilFree()
         holder?.waitForEnd()
+    }
+
+    /// Takes a mount away whose process is gone. One that locks the vault at this moment takes it away itself, and would
+    /// take another one's that was made there meanwhile: its end is waited for.
+    func clearStale() {
+        let isElsewhere = MountTable.mounts().contains { $0.vault == vault && !$0.isStale }
+        if !isElsewhere { VaultHolder(of: vault)?.waitForEnd() }
+        if MountTable.mounts().contains(self), isStale { Detaching.detach(directory.string) }
     }
 
     /// The process is waited for as long as it has to write.

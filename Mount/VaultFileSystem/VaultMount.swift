@@ -102,7 +102,7 @@ public final class VaultMount: Sendable {
     private func mount() throws(MountError) {
         for mount in MountTable.mounts()
         where (mount.directory == options.directory || mount.vault == vault.path) && mount.isStale {
-            MountTable.clearStale(mount)
+            mount.clearStale()
         }
         try VaultMount.checkFolder(options.directory)
         do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
@@ -182,7 +182,7 @@ public final class VaultMount: Sendable {
             session.invalidate(NodeID(node.rawValue))
             for name in names { session.invalidate(name, in: NodeID(node.rawValue)) }
         }
-        try? vault.close()
+        try? vault.close(keepsLock: true)
         invalidations.finish()
         phase.withLock { $0 = .locked }
     }

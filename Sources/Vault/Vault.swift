@@ -103,7 +103,10 @@ public final class Vault: Sendable {
 
     /// Commits what is open, makes it durable, moves the log into the file and lets go of it. The
     /// second call does nothing.
-    public func close() throws(VaultError) {
+    ///
+    /// - Parameter keepsLock: the file stays locked against other processes until this one ends, which is about to: files
+    ///   beside it are open until then.
+    public func close(keepsLock: Bool = false) throws(VaultError) {
         let first = state.withLock { state in
             defer { state = .closed }
             return state == .open
@@ -126,7 +129,7 @@ public final class Vault: Sendable {
         checkpointer.withLock { $0?.close() }
         // What is only in the journal was acknowledged: the next opening puts it into the store.
         committer.withLock { $0.close(removesJournal: !isReadOnly && isSettled) }
-        file.unlock()
+        if !keepsLock { file.unlock() }
         if let failure { throw .io(failure, "the last changes could not be written") }
     }
 }

@@ -37,12 +37,15 @@ struct VaultOptions: ParsableArguments {
     {
         let options = Vault.OpenOptions(
             readOnly: readOnly, tolerateDamage: tolerateDamage, stateDirectory: Directories.state)
-        let end = ContinuousClock.now + .seconds(3)
+        var (end, holder) = (ContinuousClock.now + .seconds(3), Int32?.none)
         while true {
             do throws(VaultError) {
                 return try Vault.open(at: Directories.resolved(path), password: password, options: options)
             } catch {
-                // Another verb lets go of it in a moment; a mount does not.
+                // Another verb lets go of it in a moment, and the next one may be faster than this one; a mount does not.
+                if case .open(let process) = try? Vault.state(of: Directories.resolved(path)), process != holder {
+                    (end, holder) = (ContinuousClock.now + .seconds(3), process)
+                }
                 guard case .inUse = error, mount == nil, ContinuousClock.now < end else {
                     throw Failure(error, vault: path)
                 }

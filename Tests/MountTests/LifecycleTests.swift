@@ -40,13 +40,8 @@ import Testing
         }
     }
 
-    /// A process that another test starts at this moment has this one's descriptors until it executes its program.
     private func unmount(_ vault: TestVault, _ program: String, _ arguments: [String]) throws {
-        let command = vault.home.command(program, arguments)
-        for _ in 0..<50 {
-            let result = try command.run()
-            if !result.errorText.contains("busy") { break }
-        }
+        _ = try vault.home.command(program, arguments).runUnlessBusy()
         #expect(!vault.isMounted)
     }
 
@@ -124,7 +119,7 @@ import Testing
     /// Without any use for the time given, the vault locks by itself.
     @Test func idle() throws {
         try TestVault.with { vault in
-            let daemon = try vault.serve("--idle", "1s")
+            let daemon = try vault.serve("--idle", "5s")
             try vault.write("text", to: "entry")
             #expect(try daemon.wait() == 0)
             #expect(!vault.isMounted)
@@ -204,8 +199,8 @@ import Testing
                 try Posix.write([UInt8](repeating: 0x61, count: 1 << 20), to: vault.path("large"))
                 let second = try vault.coffer(["lock"]).start()
                 try vault.lock()
-                #expect(try second.wait() == 0)
                 #expect(daemon.hasEnded)
+                #expect(try second.wait() == 0)
             }
         }
     }

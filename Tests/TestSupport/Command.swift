@@ -43,7 +43,7 @@ public struct Command: Sendable {
     /// until the command itself ended is what counts.
     ///
     /// - Throws: ``TestFailure`` when it cannot be started or does not end in time; it is killed then.
-    public func run(timeout: Duration = .seconds(60)) throws -> Result {
+    public func run(timeout: Duration = .patience) throws -> Result {
         let deadline = Deadline(after: timeout)
         let (childInput, input) = try Descriptor.pipe()
         let (output, childOutput) = try Descriptor.pipe()
@@ -55,9 +55,19 @@ public struct Command: Sendable {
         return try collector.collect(child, input, output, errors, until: deadline, name: "\(self)")
     }
 
+    /// Runs the command again as long as it says that something is busy: a process that another test starts at this moment
+    /// has this one's descriptors until it executes its program.
+    public func runUnlessBusy() throws -> Result {
+        for _ in 0..<50 {
+            let result = try run()
+            if !result.errorText.contains("busy") { return result }
+        }
+        return try run()
+    }
+
     /// Runs the command and takes any code but `expected` as a failure, with all that it said.
     @discardableResult
-    public func run(expecting expected: Int32, timeout: Duration = .seconds(60)) throws -> Result {
+    public func run(expecting expected: Int32, timeout: Duration = .patience) throws -> Result {
         let result = try run(timeout: timeout)
         guard result.code == expected else {
             throw TestFailure("\(self): code \(result.code), not \(expected)\n\(result.text)\(result.errorText)")

@@ -19,7 +19,7 @@ extension Vault {
 public struct VaultHolder: ~Copyable {
     private let end: FileDescriptor
 
-    /// Takes hold of it; nil where no process has the vault open, or the kernel does not tell which.
+    /// Takes hold of it; nil where no other process has the vault open, or the kernel does not tell which.
     public init?(of path: FilePath) {
         guard let end = VaultHolder.openProcess(holding: path) else { return nil }
         self.end = end
@@ -27,8 +27,8 @@ public struct VaultHolder: ~Copyable {
 
     deinit { try? end.close() }
 
-    /// Waits until the process has ended. It lets go of the vault's lock first, and of the files beside the vault with its
-    /// end: only then can the medium that they lie on be unmounted. Gives up after ten seconds.
+    /// Waits until the process has ended, and all its files are closed: only then can the medium that they lie on be
+    /// unmounted. Gives up after ten seconds.
     public borrowing func waitForEnd() {
         var end = pollfd(fd: end.rawValue, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&end, 1, 10_000) < 0, Glibc.errno == EINTR {}
@@ -40,7 +40,7 @@ public struct VaultHolder: ~Copyable {
             return nil
         }
         defer { try? file.close() }
-        guard let found = process(of: file) else { return nil }
+        guard let found = process(of: file), found != getpid() else { return nil }
         let number = pidfd_open(found, 0)
         guard number >= 0 else { return nil }
         // It may have ended, and its number been given to another process, before there was a descriptor of it.
