@@ -184,7 +184,7 @@ final class SyncHost: Sendable {
         state.withLock { state in
             state.plan?.end(outcome, at: SyncHost.now(), jitter: .random(in: 0..<1), look: worker.look)
             // One push is tried at the end.
-            if state.isEnding { state.isStopped = true }
+            if state.isEnding, step == .push { state.isStopped = true }
         }
     }
 
