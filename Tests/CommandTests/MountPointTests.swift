@@ -78,7 +78,7 @@ import Testing
         try TestVault.with { vault in
             try vault.mount()
             for arguments in [["ls"], ["verify"], ["show", "a"], ["passwd"], ["kit", "--text"]] {
-                let words = ["--mount", "sh", "-c", "umount \"$1\"; shift; exec \"$@\"", "sh", vault.directory]
+                let words = ["--mount", "sh", "-c", "\(Mount.leaveOthers)\nexec \"$@\"", "sh"]
                 let program = [try Program.coffer()] + arguments + ["--password-file", vault.passwordFile]
                 let result = try vault.home.command("unshare", words + program).run(expecting: 24)
                 #expect(result.text.isEmpty, "\(arguments)")
@@ -102,7 +102,7 @@ import Testing
     /// Whoever interrupts a mount does not want it a second later.
     @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func interruptedMountIsNoMount(_ signal: Int32) throws {
         try TestVault.with(initialized: false) { vault in
-            try vault.make("--kdf-passes", "10", "--kdf-memory", "512")
+            try vault.make("--kdf-passes", "10", "--kdf-memory", "256")
             let words = ["mount", vault.directory, "--password-file", vault.passwordFile]
             let mount = try vault.coffer(words).start()
             var daemon: RunningProcess?
@@ -131,6 +131,7 @@ import Testing
             let lock = try vault.coffer(["lock"]).run(expecting: 24)
             #expect(lock.errorText.contains("kill \(daemon.identifier)"))
             try file.close()
+            try daemon.waitForEnd()
             try vault.lock()
             #expect(try vault.coffer(["status"]).run(expecting: 0).text.contains("State:    locked"))
         }

@@ -95,28 +95,32 @@ import Testing
         try TestVault.with(initialized: false) { vault in
             // The kit then takes ten passes over 256 MiB: longer than what follows.
             try vault.make("--kdf-passes", "9")
-            try vault.mount()
-            let daemon = try vault.daemon()
-            let base = try RunningProcess.memory("VmRSS", of: daemon.identifier)
-            let kit = try vault.opened("kit", "--text").start()
-            func isDeriving() throws -> Bool {
-                try RunningProcess.memory("VmRSS", of: daemon.identifier) > base + (128 << 10)
-            }
-            var count = 0
-            while try !isDeriving() {
-                try #require(!kit.hasEnded, "no derivation was seen")
-                try vault.write("\(count)", to: "entry")
-                count += 1
-            }
-            try vault.write("served", to: "entry")
-            #expect(try vault.read("entry") == "served")
-            #expect(try isDeriving(), "files are served beside the derivation, not after it")
-            try vault.lock()
-            #expect(!vault.isMounted)
-            #expect(try vault.coffer(["show", "entry", "--password-file", vault.passwordFile]).run().text == "served")
-            #expect(try kit.wait() == 1)
-            try daemon.waitForEnd()
+            // A machine that does something else for a second has derived it before.
+            var isLockedMeanwhile = false
+            for _ in 0..<5 where !isLockedMeanwhile { isLockedMeanwhile = try lockMeanwhile(vault) }
+            #expect(isLockedMeanwhile, "files are served beside the derivation, not after it")
         }
+    }
+
+    /// Whether the vault was locked before the key was there.
+    private func lockMeanwhile(_ vault: TestVault) throws -> Bool {
+        try vault.mount()
+        let daemon = try vault.daemon()
+        let base = try RunningProcess.memory("VmRSS", of: daemon.identifier)
+        let kit = try vault.opened("kit", "--text").start()
+        while try RunningProcess.memory("VmRSS", of: daemon.identifier) < base + (128 << 10) {
+            guard !kit.hasEnded else {
+                try vault.lock()
+                return false
+            }
+            try vault.write("early", to: "entry")
+        }
+        try vault.write("served", to: "entry")
+        #expect(try vault.read("entry") == "served")
+        try vault.lock()
+        #expect(!vault.isMounted)
+        #expect(try vault.coffer(["show", "entry", "--password-file", vault.passwordFile]).run().text == "served")
+        return try kit.wait() == 1
     }
 
     /// Neither the password that unlocked nor one that came later stays in the daemon's memory.
@@ -129,7 +133,13 @@ import Testing
             #expect(try !daemon.memoryContains(TestVault.password))
             try vault.coffer(["passwd"], input: "\(TestVault.password)\n\(Self.new)\n").run(expecting: 0)
             try vault.coffer(["kit", "--text"], input: Self.new).run(expecting: 0)
-            for password in [TestVault.password, Self.new] { #expect(try !daemon.memoryContains(password)) }
+            // A request is wiped by the thread that answered it, after the answer.
+            let end = ContinuousClock.now + .patience
+            for password in [TestVault.password, Self.new] {
+                while try daemon.memoryContains(password) {
+                    try #require(ContinuousClock.now < end, "a password stays in the daemon's memory")
+                }
+            }
             try vault.lock()
         }
     }

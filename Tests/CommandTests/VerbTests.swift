@@ -59,10 +59,10 @@ import Testing
 
     @Test func interruptedInitLeavesNothing() throws {
         try TestVault.with(initialized: false) { vault in
-            let cost = ["--kdf-passes", "10", "--kdf-memory", "512", "--allow-weak-password"]
+            let cost = ["--kdf-passes", "10", "--kdf-memory", "256", "--allow-weak-password"]
             let making = try vault.coffer(["init", "--password-file", vault.passwordFile] + cost).start()
             // The key is being derived when the memory for it is there.
-            while !making.hasEnded, try RunningProcess.memory("VmRSS", of: making.identifier) < 256 << 10 {}
+            while !making.hasEnded, try RunningProcess.memory("VmRSS", of: making.identifier) < 128 << 10 {}
             making.send(SIGINT)
             #expect(try making.wait() == 128 + SIGINT)
             #expect(!FileManager.default.fileExists(atPath: vault.home.file(".local/share/coffer")))

@@ -42,7 +42,7 @@ final class Mounted: Sendable {
 
     /// Whether ``Session/run()`` returns, and without an error.
     func hasEnded() -> Bool {
-        guard ended.wait(timeout: .now() + 30) == .success else { return false }
+        guard ended.wait(timeout: .now() + 300) == .success else { return false }
         ended.signal()
         return outcome.withLock { $0 } == .some(nil)
     }

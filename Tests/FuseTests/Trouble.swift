@@ -43,6 +43,6 @@ final class Trouble: Sendable {
 
     /// Returns when so many wait.
     func waitUntil(_ count: Int) -> Bool {
-        (0..<count).allSatisfy { _ in arrived.wait(timeout: .now() + 30) == .success }
+        (0..<count).allSatisfy { _ in arrived.wait(timeout: .now() + 300) == .success }
     }
 }

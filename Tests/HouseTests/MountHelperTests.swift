@@ -28,6 +28,7 @@ import Testing
     private func run(_ script: String) throws -> Command.Result {
         let prelude = """
             set -eu
+            \(Mount.leaveOthers)
             dir='\(directory)' vault='\(home.file("my vault"))' options='password-file=\(home.file("password"))'
             mount -t overlay overlay -o "lowerdir=$HOME/helpers:/usr/sbin" /usr/sbin
 

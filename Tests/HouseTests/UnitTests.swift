@@ -31,12 +31,12 @@ import Testing
         var command = home.command(try Program.coffer(), Array(start.dropFirst()))
         command.environment?["NOTIFY_SOCKET"] = socket.path
         let service = try command.start()
-        #expect(try socket.receive(timeout: .seconds(30)).split(separator: "\n").contains("READY=1"))
+        #expect(try socket.receive(timeout: .patience).split(separator: "\n").contains("READY=1"))
         #expect(try Mount.below(directory).map(\.type) == ["fuse.coffer"])
 
         let stop = try setting("ExecStop", directory: directory, passwordCommand: "")
         try home.command(try Program.coffer(), Array(stop.dropFirst())).run(expecting: 0)
-        #expect(try service.wait(timeout: .seconds(30)) == 0)
+        #expect(try service.wait() == 0)
         #expect(try Mount.below(directory).isEmpty)
     }
 }

@@ -44,6 +44,13 @@ import Testing
         #expect(throws: KitImageError.damagedPicture) { try read(file) }
     }
 
+    /// The seconds that this thread has had of a processor.
+    private static func threadTime() -> Int {
+        var time = timespec()
+        unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return time.tv_sec
+    }
+
     /// 900 texts of 7.9 MB each, packed into 7 MB: unpacking them took half a minute.
     @Test func attack30PNGWithTextsThatUnpackToGigabytes() throws {
         let file = try Self.python(
@@ -52,10 +59,9 @@ import Testing
             write(head(8, 8) + text * 900 + chunk(b'IDAT', zlib.compress(bytes(72))) + chunk(b'IEND', b''))
             """)
         #expect(file.count > 5 << 20)
-        let time = ContinuousClock().measure {
-            #expect(throws: KitImageError.noKitInPicture) { try read(file) }
-        }
-        #expect(time < .seconds(10))
+        let before = Self.threadTime()
+        #expect(throws: KitImageError.noKitInPicture) { try read(file) }
+        #expect(Self.threadTime() - before < 10)
     }
 
     @Test func attack30JPEGThatLies() throws {

@@ -103,6 +103,7 @@ import Testing
             try Command("chown", ["-R", "65534:65534", vault.home.path]).run(expecting: 0)
             let script = """
                 set -eux
+                \(Mount.leaveOthers)
                 as() { setpriv --reuid 65534 --regid 65534 --clear-groups -- "$@"; }
                 if ! as test -w /dev/fuse; then
                     mknod "$HOME/fuse" c 10 229
@@ -119,6 +120,7 @@ import Testing
                 if mountpoint -q "$3"; then exit 91; fi
                 as "$1" mount "$3" --password-file "$2"
                 as fusermount3 -u "$3"
+                until as "$1" status | grep 'State:    locked'; do :; done
                 test "$(as "$1" show entry --password-file "$2")" = text
                 as "$1" mount "$3" --password-file "$2"
                 for process in /proc/[0-9]*; do

@@ -40,8 +40,12 @@ import Testing
     @Test func ownAuthorityIsTakenAndHTTP2Used() async throws {
         let server = try server()
         try await create(server)
-        let requests = try String(contentsOfFile: server.home.file("locks/requests"), encoding: .utf8)
-        #expect(requests.contains("HTTP/2.0 PUT /a/o-39 201"))
+        var requests = ""
+        // It is logged after the answer.
+        try waitForFiles(in: server.home.file("locks"), "the last request is logged") {
+            requests = try String(contentsOfFile: server.home.file("locks/requests"), encoding: .utf8)
+            return requests.contains("HTTP/2.0 PUT /a/o-39 201")
+        }
         #expect(!requests.contains("HTTP/1.1"))
     }
 

@@ -54,7 +54,7 @@ public final class ChildProcess: Sendable {
     /// - Returns: the exit code, or 128 + the signal's number as a shell says it.
     /// - Throws: ``TestFailure`` after `timeout`.
     @discardableResult
-    public func wait(timeout: Duration = .seconds(60)) throws -> Int32 {
+    public func wait(timeout: Duration = .patience) throws -> Int32 {
         var descriptors = [pollfd(fd: ended.number, events: Int16(POLLIN), revents: 0)]
         poll(&descriptors, until: Deadline(after: timeout))
         guard let code = exitCode else { throw TestFailure("process \(identifier) did not end in \(timeout)") }

@@ -14,6 +14,13 @@ public enum LateCalls {
         return call(process, flags)
     }
 
+    /// accept4(2) of a connection that no child inherits: -1 with the reason in errno.
+    static func accept(_ socket: Int32) -> Int32 {
+        typealias Call = @convention(c) (Int32, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int32) -> Int32
+        guard let call = unsafe try? find("accept4", as: Call.self) else { return -1 }
+        return call(socket, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+    }
+
     /// renameat2(2), with both names absolute: 0, or -1 with the reason in errno.
     public static func rename(_ old: String, _ new: String, flags: UInt32) throws -> Int32 {
         typealias Call = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32

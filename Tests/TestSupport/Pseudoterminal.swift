@@ -29,7 +29,7 @@ public final class Pseudoterminal {
     /// Types `keys`; a line ends with "\r" or "\n".
     public func send(_ keys: String) throws {
         var rest = Array(keys.utf8)[...]
-        let deadline = Deadline(after: .seconds(30))
+        let deadline = Deadline(after: .patience)
         while !rest.isEmpty {
             guard !deadline.hasPassed else { throw TestFailure("the terminal takes no input\n\(transcriptText)") }
             var descriptors = [pollfd(fd: controller.number, events: Int16(POLLOUT), revents: 0)]
@@ -43,7 +43,7 @@ public final class Pseudoterminal {
     ///
     /// - Throws: ``TestFailure`` after `timeout`, or when the program closes the terminal first.
     @discardableResult
-    public func expect(_ text: String, timeout: Duration = .seconds(30)) throws -> String {
+    public func expect(_ text: String, timeout: Duration = .patience) throws -> String {
         let deadline = Deadline(after: timeout)
         var open = true
         while true {
@@ -59,7 +59,7 @@ public final class Pseudoterminal {
     }
 
     /// Reads until the program has ended, and returns its exit code.
-    public func wait(timeout: Duration = .seconds(60)) throws -> Int32 {
+    public func wait(timeout: Duration = .patience) throws -> Int32 {
         let deadline = Deadline(after: timeout)
         while !process.hasEnded, !deadline.hasPassed { _ = receive(until: deadline) }
         let code = try process.wait(timeout: .zero)

@@ -29,7 +29,7 @@ public final class RunningProcess: Sendable {
     /// Waits until it has ended.
     ///
     /// - Throws: ``TestFailure`` after `timeout`.
-    public func waitForEnd(timeout: Duration = .seconds(60)) throws {
+    public func waitForEnd(timeout: Duration = .patience) throws {
         var descriptors = [pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)]
         poll(&descriptors, until: Deadline(after: timeout))
         guard descriptors[0].revents != 0 else { throw TestFailure("process \(identifier) did not end in \(timeout)") }

@@ -40,9 +40,17 @@ public final class TemporaryHome: Sendable {
     public func remove() {
         Mount.clear(below: path)
         for process in RunningProcess.all(home: path) {
-            if (try? process.waitForEnd(timeout: .seconds(5))) == nil { process.send(SIGKILL) }
+            if (try? process.waitForEnd(timeout: .seconds(60))) == nil {
+                process.send(SIGKILL)
+                try? process.waitForEnd()
+            }
         }
-        do { try FileManager.default.removeItem(atPath: path) } catch CocoaError.fileNoSuchFile {
+        Mount.clear(below: path)
+        do {
+            // Where something goes from it meanwhile, that is said of the whole, too.
+            while FileManager.default.fileExists(atPath: path) {
+                do { try FileManager.default.removeItem(atPath: path) } catch CocoaError.fileNoSuchFile {}
+            }
         } catch {
             // Tests/run finds what is left, but not the reason.
             FileHandle.standardError.write(Data("\(path) is not removed: \(error)\n".utf8))

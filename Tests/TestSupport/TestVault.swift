@@ -72,10 +72,15 @@ public final class TestVault: Sendable {
         command.environment?.merge(environment) { $1 }
         let process = try command.start()
         // A dead mount may still be there until the new one comes, and the kernel gives its number again: it is asked.
-        try waitForMounts("\(directory) is mounted") { mounts in
-            process.hasEnded || mounts.contains { $0.directory == directory && $0.isAlive }
+        do {
+            try waitForMounts("\(directory) is mounted", by: process) { mounts in
+                mounts.contains { $0.directory == directory && $0.isAlive }
+            }
+        } catch {
+            // Whoever tries something else finds the vault free.
+            process.kill()
+            throw TestFailure("\(error); mount --foreground ended with \(try process.wait())")
         }
-        guard !process.hasEnded else { throw TestFailure("mount --foreground ended with \(try process.wait())") }
         return process
     }
 

@@ -1,5 +1,10 @@
 import Glibc
 
+extension Duration {
+    /// How long what has to come is waited for: only what hangs takes so long, on a machine ten times slower too.
+    public static let patience: Duration = .seconds(300)
+}
+
 /// A moment on the monotonic clock until which something is waited for. Waiting is always for an event of the
 /// kernel (`poll`), never a sleep of a guessed length.
 struct Deadline: Sendable {
@@ -23,16 +28,22 @@ func poll(_ descriptors: inout [pollfd], until deadline: Deadline) {
 
 /// Waits until the kernel's mount table fulfils `condition`, looking each time that it changes.
 ///
+/// - Parameter child: who brings it about; its end ends the waiting.
 /// - Throws: ``TestFailure`` after `timeout`.
 public func waitForMounts(
-    _ what: String, timeout: Duration = .seconds(30), _ condition: ([Mount]) -> Bool
+    _ what: String, by child: ChildProcess? = nil, timeout: Duration = .patience, _ condition: ([Mount]) -> Bool
 ) throws {
     let deadline = Deadline(after: timeout)
     // Opened before the first look: a change after it is signalled by POLLPRI (proc(5)).
     let table = try Descriptor(unsafe open("/proc/self/mounts", O_RDONLY | O_CLOEXEC), "/proc/self/mounts")
     while !condition(try Mount.all()) {
-        guard !deadline.hasPassed else { throw TestFailure("waited in vain: \(what)") }
-        var descriptors = [pollfd(fd: table.number, events: Int16(POLLPRI), revents: 0)]
+        let hasEnded = child?.hasEnded ?? false
+        guard !deadline.hasPassed, !hasEnded else { throw TestFailure("waited in vain: \(what)") }
+        var descriptors = [
+            pollfd(fd: table.number, events: Int16(POLLPRI), revents: 0),
+            // A negative descriptor is passed over.
+            pollfd(fd: child?.ended.number ?? -1, events: Int16(POLLIN), revents: 0),
+        ]
         poll(&descriptors, until: deadline)
     }
 }
@@ -42,7 +53,7 @@ public func waitForMounts(
 /// - Parameter child: who brings it about; its end ends the waiting.
 /// - Throws: ``TestFailure`` after `timeout`.
 public func waitForFiles(
-    in directory: String, _ what: String, by child: ChildProcess? = nil, timeout: Duration = .seconds(30),
+    in directory: String, _ what: String, by child: ChildProcess? = nil, timeout: Duration = .patience,
     _ condition: () throws -> Bool
 ) throws {
     let deadline = Deadline(after: timeout)

@@ -93,7 +93,7 @@ extension TestVault {
 /// What has no event of the kernel is asked for again, without a pause of a guessed length: each look is a call that
 /// takes its time.
 func wait(_ what: String, _ condition: () throws -> Bool) throws {
-    let deadline = ContinuousClock.now + .seconds(30)
+    let deadline = ContinuousClock.now + .patience
     while !((try? condition()) ?? false) {
         guard ContinuousClock.now < deadline else { throw TestFailure("waited in vain: \(what)") }
         // Some milliseconds of somebody else's work.

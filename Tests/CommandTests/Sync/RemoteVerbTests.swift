@@ -73,10 +73,11 @@ import Testing
 
     @Test func unreachable() throws {
         try TestVault.with { vault in
-            // Nobody listens there any more.
-            let port = try ListeningSocket().port
-            let url = "http://127.0.0.1:\(port)/"
-            try vault.opened("remote", "set", url).run(expecting: 30, timeout: .seconds(120))
+            // The port is taken, by nobody who listens.
+            let socket = try ListeningSocket(listens: false)
+            defer { socket.stop() }
+            let url = "http://127.0.0.1:\(socket.port)/"
+            try vault.opened("remote", "set", url).run(expecting: 30)
             #expect(
                 try vault.opened("remote", "set", "http://coffer.invalid/").run(expecting: 30).errorText
                     .contains("https://"))

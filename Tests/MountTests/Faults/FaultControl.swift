@@ -72,8 +72,15 @@ final class FaultControl: Sendable {
     /// Nothing fails any more.
     func disarm() throws { try write([0], at: 1) }
 
-    /// Lets a call go on that waits (``Fault/error`` 0); returns when it does.
-    func release() throws { try Posix.File(path + ".fifo", O_WRONLY).close() }
+    /// Lets a call go on that waits (``Fault/error`` 0); returns when it does. It is counted a moment before it waits.
+    func release() throws {
+        let end = ContinuousClock.now + .patience
+        while true {
+            do { return try Posix.File(path + ".fifo", O_WRONLY | O_NONBLOCK).close() } catch {
+                guard error.code == ENXIO, ContinuousClock.now < end else { throw error }
+            }
+        }
+    }
 
     /// How many calls have failed since the last ``arm(_:)``.
     func failed() throws -> Int { Int(try words(at: 7, 1)[0]) }

@@ -72,7 +72,7 @@ final class FaultRun {
         }
         // A daemon that hangs would keep the test in a call for ever.
         let watch = DispatchWorkItem { daemon.send(SIGKILL) }
-        DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: watch)
+        DispatchQueue.global().asyncAfter(deadline: .now() + 300, execute: watch)
         defer { watch.cancel() }
         if schedule.phase == .working { try control.arm(schedule.fault) }
         var work = FaultWork(vault, FaultLedger(beginning), schedule.fault)

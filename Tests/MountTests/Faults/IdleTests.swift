@@ -19,6 +19,16 @@ import Testing
         }
     }
 
+    /// Waits until a call waits; looking at the vault each time keeps it in use until then.
+    private func waitUntilOneWaits(_ vault: TestVault, _ control: FaultControl) throws {
+        let end = ContinuousClock.now + .patience
+        var space = statvfs()
+        while try control.failed() == 0 {
+            let isMounted = unsafe statvfs(vault.directory, &space) == 0
+            try #require(isMounted && ContinuousClock.now < end, "nothing waits")
+        }
+    }
+
     private func expectItStays(_ daemon: ChildProcess) {
         // Four times as long as it would take.
         #expect(throws: TestFailure.self, "it is not locked") { try daemon.wait(timeout: .seconds(8)) }
@@ -29,10 +39,11 @@ import Testing
         try withMount { vault, control, daemon in
             try control.arm(Fault(files: [.chunks], calls: [.read], numbers: 1...1, error: 0))
             let group = DispatchGroup()
-            DispatchQueue.global().async(group: group) {
+            Thread.run(in: group) {
                 let bytes = try? Posix.read(vault.path("large"))
                 #expect(bytes == Self.text)
             }
+            try waitUntilOneWaits(vault, control)
             expectItStays(daemon)
             #expect(try control.failed() == 1, "a read waited")
             try control.release()
@@ -49,6 +60,7 @@ import Testing
             try control.holds {
                 try file.synchronize()
             } whileWaiting: {
+                try waitUntilOneWaits(vault, control)
                 expectItStays(daemon)
                 let waited = try control.failed()
                 #expect(waited == 1, "a sync waited")
@@ -80,10 +92,11 @@ import Testing
         try withMount { vault, control, daemon in
             try control.arm(Fault(files: [.chunks], calls: [.read], numbers: 1...1, error: 0))
             let group = DispatchGroup()
-            DispatchQueue.global().async(group: group) {
+            Thread.run(in: group) {
                 let code = try? vault.coffer(["verify"]).run().code
                 #expect(code == 0)
             }
+            try waitUntilOneWaits(vault, control)
             expectItStays(daemon)
             #expect(try control.failed() == 1, "a read waited")
             try control.release()
@@ -96,7 +109,7 @@ extension FaultControl {
     /// Runs a call that waits, beside `whileWaiting`, and lets it go on after that.
     fileprivate func holds(_ call: @escaping @Sendable () throws -> Void, whileWaiting: () throws -> Void) throws {
         let group = DispatchGroup()
-        DispatchQueue.global().async(group: group) {
+        Thread.run(in: group) {
             let code = try? Posix.code(call)
             #expect(code == 0)
         }

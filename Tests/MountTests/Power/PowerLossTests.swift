@@ -53,7 +53,7 @@ import Vault
         for round in 0..<3 {
             let daemon = try vault.serve(environment: log.environment())
             try workTogether(writers, Program.long ? 60 : 25)
-            let start = try Disk(log).records.count
+            let start = try log.whileStill { try Disk(log).records.count }
             // Nobody else's fsync(2) meanwhile.
             try writers[0].workAlone()
             if round < 2 {

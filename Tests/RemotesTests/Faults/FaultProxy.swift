@@ -15,7 +15,11 @@ final class FaultProxy: Sendable {
         (self.socket, self.shared) = (socket, shared)
         Thread.detachNewThread {
             while let connection = socket.accept() {
-                Thread.detachNewThread { shared.serve(connection) }
+                shared.underWay.enter()
+                Thread.detachNewThread {
+                    shared.serve(connection)
+                    shared.underWay.leave()
+                }
             }
         }
     }
@@ -23,6 +27,9 @@ final class FaultProxy: Sendable {
     deinit { socket.stop() }
 
     var port: Int { socket.port }
+
+    /// Returns when no request is under way: one that its client has given up still reaches the server.
+    func waitUntilIdle() { shared.underWay.wait() }
 
     /// The faults that happened.
     var happened: Set<Fault> { shared.state.withLock { $0.happened } }
@@ -38,6 +45,7 @@ final class FaultProxy: Sendable {
         let seed: UInt64
         let percent: Int
         let state = Mutex(State())
+        let underWay = DispatchGroup()
 
         init(port: Int, seed: UInt64, percent: Int) { (self.port, self.seed, self.percent) = (port, seed, percent) }
 
@@ -50,7 +58,9 @@ final class FaultProxy: Sendable {
         }
 
         private func fault(for asked: Asked) -> Fault? {
-            let key = "\(asked.method) \(asked.target)"
+            // Without the folder that each run has of its own.
+            let target = asked.target.split(separator: "/", omittingEmptySubsequences: false).dropFirst(2)
+            let key = "\(asked.method) /\(target.joined(separator: "/"))"
             let count = state.withLock { state in
                 state.counts[key, default: 0] += 1
                 return state.counts[key, default: 0]

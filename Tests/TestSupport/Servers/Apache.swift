@@ -44,6 +44,7 @@ public struct Apache: Sendable {
             DavLockDB "\(locks)/DavLock"
             KeepAlive On
             MaxKeepAliveRequests 0
+            KeepAliveTimeout 3600
             LimitXMLRequestBody 65536
             DocumentRoot "\(folder)"
             \(try secure(home))

@@ -6,8 +6,8 @@ public final class ListeningSocket: Sendable {
     /// The port.
     public let port: Int
 
-    /// Begins to listen.
-    public init() throws {
+    /// Begins to listen, or only takes the port: whoever connects is refused.
+    public init(listens: Bool = true) throws {
         let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw SystemFailure("socket") }
         self.number = number
@@ -15,7 +15,7 @@ public final class ListeningSocket: Sendable {
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                unsafe bind(number, pointer, size) == 0 && listen(number, 128) == 0
+                unsafe bind(number, pointer, size) == 0 && (!listens || listen(number, 128) == 0)
                     && getsockname(number, pointer, &size) == 0
             }
         }
@@ -27,8 +27,12 @@ public final class ListeningSocket: Sendable {
 
     /// The next connection; nil once ``stop()`` was called.
     public func accept() -> SocketConnection? {
-        let connection = Glibc.accept(number, nil, nil)
-        return connection < 0 ? nil : SocketConnection(connection)
+        while true {
+            let connection = LateCalls.accept(number)
+            if connection >= 0 { return SocketConnection(connection) }
+            // One that has gone again is no reason to hear nobody else.
+            guard errno == EINTR || errno == ECONNABORTED else { return nil }
+        }
     }
 
     /// Ends the waiting of ``accept()``.

@@ -62,7 +62,7 @@ extension Server {
                 "lock_storage": True,
                 "logging": {"enable": True},
             })
-            server = wsgi.Server(("127.0.0.1", int(port)), app, numthreads=16)
+            server = wsgi.Server(("127.0.0.1", int(port)), app, numthreads=16, request_queue_size=128, timeout=300)
             server.prepare()
             open(sign, "w").close()
             server.serve()

@@ -13,7 +13,10 @@ public final class RecordingRelay: Sendable {
         let record = record
         Thread.detachNewThread {
             while let client = socket.accept() {
-                guard let server = try? ListeningSocket.connect(port: port) else { continue }
+                guard let server = try? ListeningSocket.connect(port: port) else {
+                    client.end()
+                    continue
+                }
                 Thread.detachNewThread { record.pass(from: client, to: server) }
                 Thread.detachNewThread { record.pass(from: server, to: client) }
             }

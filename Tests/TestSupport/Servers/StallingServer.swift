@@ -38,7 +38,7 @@ public final class StallingServer: Sendable {
 
     /// Waits until a connection was taken that gets no answer.
     public func waitForConnection() throws {
-        guard shared.isTaken.wait(timeout: .now() + 30) == .success else { throw TestFailure("nobody has connected") }
+        guard shared.isTaken.wait(timeout: .now() + 300) == .success else { throw TestFailure("nobody has connected") }
     }
 
     private final class Shared: Sendable {
