@@ -11,8 +11,8 @@ public enum MountTable {
         /// The vault's file.
         public let vault: FilePath
 
-        /// The process behind it is gone, or locks the vault now. statvfs(3) always asks it; stat(2) would be answered from the kernel's
-        /// cache.
+        /// The process behind it is gone, or locks the vault now. statvfs(3) always asks it; stat(2) would be answered
+        /// from the kernel's cache.
         public var isStale: Bool {
             var space = statvfs()
             return unsafe statvfs(directory.string, &space) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)

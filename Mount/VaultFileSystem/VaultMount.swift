@@ -100,9 +100,13 @@ public final class VaultMount: Sendable {
 
     /// Takes away what killed processes left on the mount point, and of this vault elsewhere, and mounts at once.
     private func mount() throws(MountError) {
-        for mount in MountTable.mounts()
-        where (mount.directory == options.directory || mount.vault == vault.path) && mount.isStale {
-            mount.clearStale()
+        for mount in MountTable.mounts() {
+            if mount.vault == vault.path, mount.isStale {
+                // Nobody else has this vault. Its file is not looked at: closing it gives up SQLite's locks (fcntl(2)).
+                Detaching.detach(mount.directory.string)
+            } else if mount.directory == options.directory, mount.isStale {
+                mount.clearStale()
+            }
         }
         try VaultMount.checkFolder(options.directory)
         do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }

@@ -19,7 +19,8 @@ extension Vault {
 public struct VaultHolder: ~Copyable {
     private let end: FileDescriptor
 
-    /// Takes hold of it; nil where no other process has the vault open, or the kernel does not tell which.
+    /// Takes hold of it; nil where no process has the vault open, or the kernel does not tell which. Not for a process
+    /// that has it: see ``VaultFile``.
     public init?(of path: FilePath) {
         guard let end = VaultHolder.openProcess(holding: path) else { return nil }
         self.end = end
@@ -40,7 +41,7 @@ public struct VaultHolder: ~Copyable {
             return nil
         }
         defer { try? file.close() }
-        guard let found = process(of: file), found != getpid() else { return nil }
+        guard let found = process(of: file) else { return nil }
         let number = pidfd_open(found, 0)
         guard number >= 0 else { return nil }
         // It may have ended, and its number been given to another process, before there was a descriptor of it.
