@@ -18,7 +18,7 @@ struct Init: ParsableCommand {
             unlocking takes about half a second on this machine.
             """,
             examples: ["coffer init --email ann@example.org --kit kit.png"],
-            codes: [.kdfOutOfBounds, .vaultExists, .weakPassword]))
+            codes: [.kdfOutOfBounds, .vaultExists, .weakPassword, .vaultInUse]))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions

@@ -22,8 +22,8 @@ struct Join: ParsableCommand {
                 "coffer join --kit kit.jpg", "coffer join --kit kit.txt --email ann@example.org --remote /mnt/coffer",
             ],
             codes: [
-                .wrongPassword, .kdfOutOfBounds, .vaultExists, .weakPassword, .integrityError, .remoteUnreachable,
-                .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked,
+                .wrongPassword, .kdfOutOfBounds, .vaultExists, .weakPassword, .vaultInUse, .integrityError,
+                .remoteUnreachable, .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked,
             ]))
 
     @OptionGroup var vault: VaultOptions
