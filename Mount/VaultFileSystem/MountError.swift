@@ -11,6 +11,8 @@ public enum MountError: Error, Sendable {
     case refused(FilePath)
     case unknownOptions
     case notResponding(FilePath)
+    /// It was told to lock the vault, and has not ended.
+    case stillLocking(FilePath)
 
     /// What happened.
     public var message: String {
@@ -23,6 +25,7 @@ public enum MountError: Error, Sendable {
         case .refused(let path): "Mounting on \(path) was refused."
         case .unknownOptions: "The mount options were refused."
         case .notResponding(let path): "The process behind \(path) does not answer."
+        case .stillLocking(let path): "The process behind \(path) is still writing to the vault."
         }
     }
 
@@ -36,6 +39,7 @@ public enum MountError: Error, Sendable {
         case .refused: "Check that /dev/fuse is there and that fusermount3 (package fuse3) is installed."
         case .unknownOptions: "See mount.fuse3(8) for what -o takes."
         case .notResponding(let path): "Take the mount away with: fusermount3 -u -z \(path)"
+        case .stillLocking: "Wait for it with `coffer lock`. Ending it would lose what is not on the disk yet."
         }
     }
 }

@@ -11,12 +11,25 @@ public enum MountTable {
         /// The vault's file.
         public let vault: FilePath
 
-        /// The process behind it is gone, or locks the vault now. statvfs(3) always asks it; stat(2) would be answered
-        /// from the kernel's cache.
-        public var isStale: Bool {
+        /// Whether a process serves it. statvfs(3) always asks it; stat(2) would be answered from the kernel's cache.
+        public var state: State {
             var space = statvfs()
-            return unsafe statvfs(directory.string, &space) != 0 && (errno == ENOTCONN || errno == ECONNABORTED)
+            guard unsafe statvfs(directory.string, &space) != 0 else { return .served }
+            return switch errno {
+            case ENOTCONN, ECONNABORTED: .dead
+            case ESHUTDOWN: .locking
+            default: .served
+            }
         }
+    }
+
+    /// What becomes of a mount.
+    public enum State: Sendable {
+        case served
+        /// Its process locks the vault now, and ends.
+        case locking
+        /// Its process is gone, and has left it.
+        case dead
     }
 
     /// All mounts that this user made. Anybody can make one that has the name of a vault, and would be asked for its
@@ -73,10 +86,23 @@ extension FileDescriptor {
 }
 
 extension MountTable.Mount {
-    /// Locks the vault: returns when the mount is gone and its process has ended.
+    /// Locks the vault: returns when the mount is gone and its process has ended. A dead one is only taken away.
     public func lock() throws(MountError) {
-        if isStale { return clearStale() }
+        let state = state
+        guard state != .dead else { return clear() }
         let holder = VaultHolder(of: vault)
+        if state == .served { try askForLock() }
+        try waitForEnd(holder)
+        clear()
+    }
+
+    /// Waits for one that locks already.
+    func waitForLock() throws(MountError) {
+        try waitForEnd(VaultHolder(of: vault))
+        clear()
+    }
+
+    private func askForLock() throws(MountError) {
         do {
             // Reading it locks: a write would be refused by a read-only mount.
             let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .readOnly)
@@ -86,31 +112,31 @@ extension MountTable.Mount {
         } catch Errno.permissionDenied {
             throw .notYours(directory)
         } catch {
-            // Where it is not there any more, it was locked by somebody else meanwhile.
-            if MountTable.mounts().contains(self), isStale { return clearStale() }
+            // Somebody else was faster, or it has ended.
         }
-        waitUntilFree()
-        holder?.waitForEnd()
     }
 
-    /// Takes a mount away whose process is gone. One that locks the vault at this moment takes it away itself, and would
-    /// take another one's that was made there meanwhile: its end is waited for.
-    func clearStale() {
-        let isElsewhere = MountTable.mounts().contains { $0.vault == vault && !$0.isStale }
-        if !isElsewhere { VaultHolder(of: vault)?.waitForEnd() }
-        if MountTable.mounts().contains(self), isStale { Detaching.detach(directory.string) }
+    /// Waits as long as the process may have to write; where the kernel does not tell of it, for the vault's lock.
+    private func waitForEnd(_ holder: consuming VaultHolder?) throws(MountError) {
+        let limit: Int32 = 60_000
+        switch consume holder {
+        case .some(let holder):
+            guard holder.waitForEnd(milliseconds: limit) else { throw .stillLocking(directory) }
+        case .none:
+            guard let file = try? FileDescriptor.open(vault, .readOnly, options: [.closeOnExec]) else { return }
+            defer { try? file.close() }
+            for _ in 0..<(limit / 5) {
+                if flock(file.rawValue, LOCK_SH | LOCK_NB) == 0 { return }
+                // flock(2) cannot wait for a bounded time.
+                _ = poll(nil, 0, 5)
+            }
+            throw .stillLocking(directory)
+        }
     }
 
-    /// The process is waited for as long as it has to write.
-    private func waitUntilFree() {
-        guard let file = try? FileDescriptor.open(vault, .readOnly, options: [.closeOnExec]) else { return }
-        defer { try? file.close() }
-        for _ in 0..<6000 {
-            let isMounted = MountTable.mounts().contains(self)
-            if !isMounted, flock(file.rawValue, LOCK_SH | LOCK_NB) == 0 { return }
-            // flock(2) cannot wait for a bounded time.
-            _ = poll(nil, 0, 5)
-        }
+    /// Takes away what a process that is gone has left.
+    func clear() {
+        if MountTable.mounts().contains(self), state == .dead { Detaching.detach(directory.string) }
     }
 
     /// The text of a control file.

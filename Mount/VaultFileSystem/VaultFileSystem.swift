@@ -141,14 +141,15 @@ final class VaultFileSystem: FileSystem {
         }
     }
 
+    /// Behind the closed gate: ESHUTDOWN, by which a vault that is being locked is told from a dead mount's ENOTCONN.
     func statistics() throws(Errno) -> Statistics {
-        try pass { () throws(Errno) in
-            let found = vault.statistics()
-            let free = found.availableBytes / 4096
-            return Statistics(
-                blockSize: 4096, blocks: found.fileBytes / 4096 &+ free, freeBlocks: free,
-                files: UInt64(found.files) &+ (1 << 40), freeFiles: 1 << 40, nameLength: UInt64(Limits.nameLength))
-        }
+        guard gate.enter() else { throw Errno(rawValue: ESHUTDOWN) }
+        defer { gate.leave() }
+        let found = vault.statistics()
+        let free = found.availableBytes / 4096
+        return Statistics(
+            blockSize: 4096, blocks: found.fileBytes / 4096 &+ free, freeBlocks: free,
+            files: UInt64(found.files) &+ (1 << 40), freeFiles: 1 << 40, nameLength: UInt64(Limits.nameLength))
     }
 
     func extendedAttribute(_ name: RawSpan, of node: NodeID, _ body: (RawSpan) -> Void) throws(Errno) {

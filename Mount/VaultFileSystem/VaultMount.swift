@@ -81,7 +81,7 @@ public final class VaultMount: Sendable {
     /// unlocked: a program that still writes gets errors from it, where the folder below would take its text in clear.
     public static func check(_ directory: FilePath) throws(MountError) {
         let mounted = MountTable.mounts().filter { $0.directory == directory }
-        guard mounted.allSatisfy(\.isStale) else { throw .alreadyMounted(directory) }
+        guard mounted.allSatisfy({ $0.state != .served }) else { throw .alreadyMounted(directory) }
         if mounted.isEmpty { try checkFolder(directory) }
     }
 
@@ -100,13 +100,11 @@ public final class VaultMount: Sendable {
 
     /// Takes away what killed processes left on the mount point, and of this vault elsewhere, and mounts at once.
     private func mount() throws(MountError) {
-        for mount in MountTable.mounts() {
-            if mount.vault == vault.path, mount.isStale {
-                // Nobody else has this vault. Its file is not looked at: closing it gives up SQLite's locks (fcntl(2)).
-                Detaching.detach(mount.directory.string)
-            } else if mount.directory == options.directory, mount.isStale {
-                mount.clearStale()
-            }
+        for mount in MountTable.mounts()
+        where mount.directory == options.directory || mount.vault == vault.path {
+            // One that locks takes itself away, and would take this one, made in its place.
+            if mount.directory == options.directory, mount.state == .locking { try mount.waitForLock() }
+            mount.clear()
         }
         try VaultMount.checkFolder(options.directory)
         do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }

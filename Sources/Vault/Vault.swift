@@ -129,7 +129,7 @@ public final class Vault: Sendable {
         checkpointer.withLock { $0?.close() }
         // What is only in the journal was acknowledged: the next opening puts it into the store.
         committer.withLock { $0.close(removesJournal: !isReadOnly && isSettled) }
-        if !keepsLock { file.unlock() }
+        if keepsLock { file.keepLock() } else { file.unlock() }
         if let failure { throw .io(failure, "the last changes could not be written") }
     }
 }

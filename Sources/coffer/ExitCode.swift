@@ -90,6 +90,10 @@ extension Failure {
                 .weakPassword, "This master password is too weak: \(why).",
                 hint: "Take four or more random words, or override with --allow-weak-password.")
         case .damaged(let damage): self.init(damage)
+        case .unreadable:
+            self.init(
+                .integrityError, "The vault \(vault) is damaged at its very beginning: nothing of it can be read.",
+                hint: "Restore it from a backup, or have it from another device with `coffer join`.")
         case .rolledBack(let count):
             self.init(
                 .integrityError,
@@ -114,7 +118,7 @@ extension Failure {
     private static func hint(_ errno: Errno) -> String? {
         switch errno {
         case .noSpace: "Free some space."
-        case .fileNameTooLong: "The path of a vault has at most 500 bytes, and each name in it 255."
+        case .fileNameTooLong: "Take a path of at most 480 bytes, with a name of at most 230."
         default: nil
         }
     }
@@ -151,6 +155,8 @@ extension Failure {
     }
 
     private init(_ error: MountError) {
-        self.init(.mountPointUnusable, error.message, hint: error.hint)
+        var code = ExitCode.mountPointUnusable
+        if case .stillLocking = error { code = .vaultInUse }
+        self.init(code, error.message, hint: error.hint)
     }
 }

@@ -38,12 +38,17 @@ struct Lock: ParsableCommand {
     /// or was taken away lazily while a program is inside of it.
     private func lockVault(_ path: FilePath) throws {
         let holder = VaultHolder(of: path)
-        var process: Int32?
+        var (process, hasCleared) = (Int32?.none, false)
         for _ in 0..<600 {
-            if let mount = MountTable.mounts().first(where: { $0.vault == path }) { return try lock(mount) }
+            if let mount = MountTable.mounts().first(where: { $0.vault == path }) {
+                // Beside a dead one there may be another process.
+                hasCleared = mount.state == .dead
+                try lock(mount)
+                guard hasCleared else { return }
+            }
             guard case .open(let found) = try? Vault.state(of: path) else {
-                holder?.waitForEnd()
-                return Console.say("The vault \(path) is not mounted: it is locked already.")
+                _ = holder?.waitForEnd(milliseconds: 10_000)
+                return hasCleared ? () : Console.say("The vault \(path) is not mounted: it is locked already.")
             }
             process = found
             // flock(2) cannot wait for a bounded time.

@@ -29,7 +29,7 @@ struct VaultOptions: ParsableArguments {
     /// Where the vault is mounted now, if it is.
     var mount: MountTable.Mount? {
         let resolved = Directories.resolved(path)
-        return MountTable.mounts().first { $0.vault == resolved && !$0.isStale }
+        return MountTable.mounts().first { $0.vault == resolved && $0.state == .served }
     }
 
     func open(_ password: borrowing MasterPassword, readOnly: Bool = false, tolerateDamage: Bool = false) throws

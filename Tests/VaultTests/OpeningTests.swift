@@ -127,7 +127,7 @@ import Vault
         var bytes = try fixture.bytes()
         bytes[place] = 9
         try fixture.write(bytes)
-        guard case .damaged? = try fixture.refusal() else {
+        guard case .unreadable? = try fixture.refusal() else {
             Issue.record("no damage")
             return
         }

@@ -51,7 +51,7 @@ enum DatabaseFailure: Error, Equatable {
 /// Not `Sendable`: it belongs to the lock that owns its connection.
 final class PreparedStatement {
     private var statement: Statement?
-    /// Null once it is finalized, which SQLite answers with SQLITE_MISUSE.
+    /// Null once it is finalized, which SQLite answers with SQLITE_MISUSE, but for sqlite3_clear_bindings().
     private var handle: OpaquePointer? { unsafe statement?.sqliteStatement }
 
     init(_ sql: String, in database: Database) throws {
@@ -103,6 +103,7 @@ final class PreparedStatement {
 
     /// Gives back the row and forgets the pointers that were bound.
     func reset() {
+        guard let handle = unsafe handle else { return }
         unsafe sqlite3_reset(handle)
         unsafe sqlite3_clear_bindings(handle)
     }

@@ -58,7 +58,7 @@ extension Vault {
     private static func make(
         at path: FilePath, _ secrets: () throws(VaultError) -> NewVault
     ) throws(VaultError) {
-        try VaultFile.checkLength(of: path)
+        try VaultFile.checkLength(of: path, more: 4)
         try checkFree(path)
         // Takes a second, in which whoever interrupts it leaves nothing.
         let secrets = try secrets()
@@ -88,7 +88,7 @@ extension Vault {
         do {
             let left = try FileDescriptor.open(temporary, .readOnly, options: [.noFollow, .nonBlocking, .closeOnExec])
             defer { unlock(left) }
-            guard isLocked(left, at: temporary) else { throw VaultError.inUse }
+            try lock(left, at: temporary)
             remove(temporary)
         } catch Errno.noSuchFileOrDirectory {
             // The other process may make it in this moment.
@@ -98,23 +98,34 @@ extension Vault {
             // What is no file that can be opened, such as a link, is nobody's.
             remove(temporary)
         }
+        let file: FileDescriptor
         do {
-            let file = try FileDescriptor.open(
+            file = try FileDescriptor.open(
                 temporary, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec],
                 permissions: .ownerReadWrite)
-            if isLocked(file, at: temporary) { return file }
-            unlock(file)
+        } catch Errno.fileExists {
+            throw .inUse
         } catch {
             throw .io(error as? Errno ?? .ioError, "making \(path)")
         }
-        throw .inUse
+        do throws(VaultError) { try lock(file, at: temporary) } catch {
+            unlock(file)
+            throw error
+        }
+        return file
     }
 
-    /// Locks a file, unless another process has it, or has taken its name meanwhile.
-    private static func isLocked(_ file: FileDescriptor, at path: FilePath) -> Bool {
+    /// Locks a file. `inUse` where another process has it, or has taken its name meanwhile.
+    private static func lock(_ file: FileDescriptor, at path: FilePath) throws(VaultError) {
+        guard flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+            let error = Errno(rawValue: Glibc.errno)
+            throw error == .wouldBlock ? .inUse : .io(error, "locking \(path)")
+        }
         var (opened, named) = (stat(), stat())
-        return unsafe flock(file.rawValue, LOCK_EX | LOCK_NB) == 0 && fstat(file.rawValue, &opened) == 0
-            && lstat(path.string, &named) == 0 && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
+        guard
+            unsafe fstat(file.rawValue, &opened) == 0 && lstat(path.string, &named) == 0
+                && opened.st_ino == named.st_ino && opened.st_dev == named.st_dev
+        else { throw .inUse }
     }
 
     /// A child between fork and exec still has the descriptor, and with it the lock: closing it is not enough.

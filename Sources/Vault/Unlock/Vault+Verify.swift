@@ -38,6 +38,8 @@ extension Vault {
         let files = scan.files.inodes.dropFirst()
         var done = 0
         for inode in files {
+            // What is closed meanwhile would be damage everywhere.
+            guard state.withLock({ $0 == .open }) else { throw .io(.socketNotConnected, "verifying") }
             verify(inode, &report)
             done += 1
             if done % 1024 == 0 || done == files.count { progress(done, files.count) }

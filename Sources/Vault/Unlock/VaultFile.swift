@@ -18,6 +18,7 @@ final class VaultFile: Sendable {
     /// The counter that was written last; it is not written twice.
     private let lastSaved = Atomic<UInt64>(0)
     private let descriptor: Mutex<FileDescriptor?>
+    private let isKept = Atomic<Bool>(false)
 
     /// Opens and locks the file. `inUse` where another process has it.
     init(path: FilePath, stateDirectory: FilePath?, vault: Identifier? = nil) throws(VaultError) {
@@ -34,7 +35,7 @@ final class VaultFile: Sendable {
 
     /// Opens a regular file, and waits for nobody to write into a pipe.
     private static func regular(_ path: FilePath) throws(VaultError) -> FileDescriptor {
-        try checkLength(of: path)
+        try checkLength(of: path, more: 0)
         let opened: FileDescriptor
         do {
             opened = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .noFollow, .nonBlocking])
@@ -53,10 +54,15 @@ final class VaultFile: Sendable {
         return opened
     }
 
-    /// SQLite takes 504 bytes of path (MAX_PATHNAME in its os_unix.c, less what its log's name has more), and calls any
-    /// more an error of the disk; a vault that is being made has four more than its own.
-    static func checkLength(of path: FilePath) throws(VaultError) {
-        guard path.string.utf8.count <= 500 else { throw .io(.fileNameTooLong, "opening \(path)") }
+    /// SQLite takes 504 bytes of path (MAX_PATHNAME in its os_unix.c, less the eight that it adds for a file beside it), a
+    /// file system 255 of name, and SQLite calls any more an error of the disk.
+    ///
+    /// - Parameter more: bytes that the name will have besides.
+    static func checkLength(of path: FilePath, more: Int) throws(VaultError) {
+        let name = path.lastComponent?.string.utf8.count ?? 0
+        guard path.string.utf8.count + more <= 504, name + more <= 247 else {
+            throw .io(.fileNameTooLong, "opening \(path)")
+        }
     }
 
     /// What can be told without the key. Not for a process that has the vault open.
@@ -87,7 +93,10 @@ final class VaultFile: Sendable {
         return file
     }
 
-    deinit { unlock() }
+    deinit { if !isKept.load(ordering: .relaxed) { unlock() } }
+
+    /// From now on the lock goes with the process.
+    func keepLock() { isKept.store(true, ordering: .relaxed) }
 
     func unlock() {
         descriptor.withLock { descriptor in
@@ -120,7 +129,7 @@ final class VaultFile: Sendable {
         else { throw .notAVault }
         guard Int64(word(60)) <= Schema.version else { throw .newerFormat(Int(word(60))) }
         guard max(header[18], header[19]) <= 2, word(44) <= 4 else {
-            throw .damaged([Damage("its first hundred bytes are not as SQLite writes them")])
+            throw .unreadable
         }
         try checkLength(pages: UInt64(word(28)), pageSize: UInt64(word(16) >> 16))
     }

@@ -29,10 +29,15 @@ public struct VaultHolder: ~Copyable {
     deinit { try? end.close() }
 
     /// Waits until the process has ended, and all its files are closed: only then can the medium that they lie on be
-    /// unmounted. Gives up after ten seconds.
-    public borrowing func waitForEnd() {
+    /// unmounted.
+    ///
+    /// - Returns: false where it has not after that time.
+    public borrowing func waitForEnd(milliseconds: Int32) -> Bool {
         var end = pollfd(fd: end.rawValue, events: Int16(POLLIN), revents: 0)
-        while unsafe poll(&end, 1, 10_000) < 0, Glibc.errno == EINTR {}
+        while true {
+            let count = unsafe poll(&end, 1, milliseconds)
+            if count >= 0 || Glibc.errno != EINTR { return count > 0 }
+        }
     }
 
     /// A pidfd_open(2) of the process.

@@ -118,25 +118,26 @@ enum LastSync {
 /// Tells cheaply whether anything can be new in a folder that is a remote: each push replaces a hint, which changes the
 /// time of the hints' folder.
 struct HintWatch: Sendable {
-    private var last: [UInt8]?
+    private var last: [UInt8] = []
+    /// Looks that still count as changed.
+    private var remaining = 0
 
-    /// Whether the folder looks another way than at the last call, or looked so new then that what came right after it
-    /// may have the same time: it is told in ticks of up to 10 ms (inode(7), jiffies).
+    /// Whether the folder looks another way than at the last call. What comes in the same tick of the clock as what was
+    /// seen leaves the time as it is, and a tick is two seconds on some media: the two looks after a change count, too.
     mutating func hasChanged(_ folder: String) -> Bool {
-        var isSettled = true
-        let now = Date().timeIntervalSince1970
         // As bytes: which module the members of a timespec belong to depends on the order of files.
         let seen = ["\(folder)/v1/head", "\(folder)/v1/log"].flatMap { path -> [UInt8] in
             var status = stat()
             guard unsafe stat(path, &status) == 0 else { return [0] }
-            let time = unsafe withUnsafeBytes(of: &status.st_mtim) { time in
-                unsafe Double(time.load(as: Int.self)) + Double(time.load(fromByteOffset: 8, as: Int.self)) / 1e9
-            }
-            if abs(now - time) < 0.1 { isSettled = false }
             return unsafe withUnsafeBytes(of: &status.st_ino) { unsafe Array($0) }
                 + withUnsafeBytes(of: &status.st_mtim) { unsafe Array($0) }
         }
-        defer { last = isSettled ? seen : nil }
-        return seen != last
+        guard seen == last else {
+            (last, remaining) = (seen, 2)
+            return true
+        }
+        guard remaining > 0 else { return false }
+        remaining -= 1
+        return true
     }
 }

@@ -61,9 +61,12 @@ final class Joining: Sendable {
     func make(_ cost: KDFParameters) throws -> Int {
         guard let opened = opened.withLock({ $0 }) else { return 0 }
         let temporary = FilePath("\(path.string).joining")
+        // Another process that joins has it open until it is whole.
+        if case .open = try? Vault.state(of: temporary) { throw Failure(VaultError.inUse, vault: path) }
         remove(temporary)
+        let vault: Vault
+        do { vault = try create(temporary, opened, cost) } catch { throw Failure.unlessSilent(error, vault: path) }
         do {
-            let vault = try create(temporary, opened, cost)
             let entries: Int
             do {
                 entries = try fill(vault, opened)

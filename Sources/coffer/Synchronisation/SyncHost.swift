@@ -176,6 +176,7 @@ final class SyncHost: Sendable {
     }
 
     private func run(_ step: SyncPlan.Step) {
+        let isEnding = state.withLock { $0.isEnding }
         if step != .look {
             isChanged.store(false, ordering: .releasing)
             state.withLock { $0.plan?.begin() }
@@ -184,7 +185,7 @@ final class SyncHost: Sendable {
         state.withLock { state in
             state.plan?.end(outcome, at: SyncHost.now(), jitter: .random(in: 0..<1), look: worker.look)
             // One push is tried at the end.
-            if state.isEnding, step == .push { state.isStopped = true }
+            if isEnding, step == .push { state.isStopped = true }
         }
     }
 
