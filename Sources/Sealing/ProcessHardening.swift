@@ -16,5 +16,7 @@ public enum ProcessHardening {
         }
         // Writing to a pipe whose reader has gone is an error to handle, not an end.
         _ = signal(SIGPIPE, SIG_IGN)
+        // So is a file that is not to grow beyond `ulimit -f`.
+        _ = signal(SIGXFSZ, SIG_IGN)
     }
 }

@@ -59,6 +59,8 @@ public final class Vault: Sendable {
     /// Who "the owner" of the entries is on this machine.
     let mounter: (user: UInt32, group: UInt32)
     let state = Mutex<Lifecycle>(.open)
+    /// Beyond this many bytes nothing grows: ``setShared(_:)``.
+    let largestFile = Atomic<UInt64>(Limits.fileSize)
     /// Hears what synchronisation has changed.
     let replicated = Mutex(ReplicationListener())
 

@@ -35,6 +35,7 @@ struct Coffer: ParsableCommand {
     static func main() {
         ProcessHardening.apply()
         do {
+            try checkArguments()
             try perform(Array(CommandLine.arguments.dropFirst()))
             try Console.finish()
         } catch let failure as Failure {
@@ -49,6 +50,20 @@ struct Coffer: ParsableCommand {
             for line in lines { Console.say(String(line)) }
             Glibc.exit(exitCode(for: error).rawValue)
         }
+    }
+
+    /// Swift's strings hold no other bytes: another file than the one that was named would be used.
+    private static func checkArguments() throws {
+        let arguments = unsafe (0..<Int(CommandLine.argc)).map { unsafe CommandLine.unsafeArgv[$0] }
+        let variables = ["HOME", "COFFER_VAULT", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"]
+        let values = unsafe variables.map { unsafe getenv($0) }
+        let wrong = unsafe (arguments + values).first { text in
+            unsafe text.map { unsafe String(validatingCString: $0) == nil } ?? false
+        }
+        guard let text = unsafe wrong ?? nil else { return }
+        throw Failure(
+            .usage, "\(unsafe String(cString: text)) is no text in UTF-8, as arguments have to be.",
+            hint: "Give it a name in UTF-8.")
     }
 
     private static func perform(_ arguments: [String]) throws {

@@ -90,6 +90,10 @@ extension Failure {
                 .weakPassword, "This master password is too weak: \(why).",
                 hint: "Take four or more random words, or override with --allow-weak-password.")
         case .damaged(let damage): self.init(damage)
+        case .partOfAnother(let part):
+            self.init(
+                .vaultExists, "There is \(part), a part of another vault; it was left as it is.",
+                hint: "Put it back beside its vault, which is not whole without it, or name another with --vault.")
         case .unreadable:
             self.init(
                 .integrityError, "The vault \(vault) is damaged at its very beginning: nothing of it can be read.",

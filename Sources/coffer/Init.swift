@@ -56,9 +56,7 @@ struct Init: ParsableCommand {
 
     func run() throws {
         let path = vault.path
-        guard !FileManager.default.fileExists(atPath: path.string) else {
-            throw Failure(VaultError.alreadyExists, vault: path)
-        }
+        do throws(VaultError) { try Vault.checkFree(path) } catch { throw Failure(error, vault: path) }
         if let kit { try KitWriter.check(kit, besides: path) }
         let chosen = try KDFOptions.chosen(memory: kdfMemory, passes: kdfPasses)
         let secret = try MasterPassword.from(password.readNew(prompt: "Choose a master password: "))

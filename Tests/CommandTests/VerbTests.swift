@@ -57,6 +57,20 @@ import Testing
         }
     }
 
+    /// Another file than the one that was named would be used.
+    @Test func argumentsAreText() throws {
+        let home = try TemporaryHome()
+        defer { home.remove() }
+        let program = try Program.coffer()
+        for script in [
+            "exec \"$1\" init --vault \"$(printf 'v\\377')\"", "exec \"$1\" ls \"$(printf 'd\\376')\"",
+            "COFFER_VAULT=$(printf 'v\\377') exec \"$1\" status",
+        ] {
+            let result = try home.command("sh", ["-c", script, "sh", program]).run(expecting: 64)
+            #expect(result.text.isEmpty && result.errorText.contains("no text in UTF-8"), "\(result.errorText)")
+        }
+    }
+
     @Test func interruptedInitLeavesNothing() throws {
         try TestVault.with(initialized: false) { vault in
             let cost = ["--kdf-passes", "10", "--kdf-memory", "256", "--allow-weak-password"]

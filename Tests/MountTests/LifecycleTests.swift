@@ -190,6 +190,44 @@ import Testing
         }
     }
 
+    /// What is being verified when the vault is locked is no damage, and no end of the process but the ordinary one.
+    @Test func lockDuringVerify() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            for number in 0..<2000 { try vault.write("text \(number)", to: "entry \(number)") }
+            try vault.lock()
+            for _ in 0..<4 {
+                let daemon = try vault.serve()
+                let verify = try vault.coffer(["verify"]).start()
+                while try !RunningProcess(verify.identifier).hasOpen(vault.path(".coffer/verify")), !verify.hasEnded {}
+                try vault.lock()
+                #expect(try daemon.wait() == 0)
+                _ = try verify.wait()
+            }
+            try vault.opened("verify").run(expecting: 0)
+        }
+    }
+
+    /// `ulimit -f` is an error to whoever writes.
+    @Test func largestFileOfTheShell() throws {
+        try TestVault.with { vault in
+            let mount = try vault.opened("mount", vault.directory)
+            let words = ["-c", "ulimit -f 16000; exec \"$@\"", "bash", mount.program] + mount.arguments
+            try vault.home.command("bash", words).run(expecting: 0)
+            try vault.write("text", to: "entry")
+            let code = try Posix.code {
+                try Posix.write([UInt8](repeating: 7, count: 48 << 20), to: vault.path("large"))
+            }
+            #expect(code != 0)
+            #expect(try vault.read("entry") == "text")
+            try vault.lock()
+            try vault.mount()
+            #expect(try vault.read("entry") == "text")
+            try vault.lock()
+            try vault.opened("verify").run(expecting: 0)
+        }
+    }
+
     /// All files are closed then: the medium that the vault lies on can be unmounted.
     @Test func processHasEndedWhenLockReturns() throws {
         try TestVault.with { vault in

@@ -58,6 +58,23 @@ import Testing
         #expect(!names.contains { $0.contains(".new") })
     }
 
+    /// A killed process has left them, or their vault was moved away: they may be the only copy of what is in them.
+    @Test(arguments: ["-wal", "-redo", "-chunks", "-journal"]) func partsOfAnotherVaultAreLeft(_ suffix: String) throws
+    {
+        let fixture = try Fixture()
+        let part = FilePath(fixture.file.string + suffix)
+        try Data("of another vault".utf8).write(to: URL(filePath: part.string))
+        #expect {
+            try make(fixture, Fixture.password)
+        } throws: { error in
+            guard case VaultError.partOfAnother(part)? = error as? VaultError else { return false }
+            return true
+        }
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: fixture.directory.string) == ["vault.coffer" + suffix])
+        #expect(FileManager.default.contents(atPath: part.string) == Data("of another vault".utf8))
+    }
+
     /// One that is under way is not disturbed.
     @Test func nameIsTaken() throws {
         let fixture = try Fixture()

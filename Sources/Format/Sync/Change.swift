@@ -117,4 +117,6 @@ extension Limits {
     public static let sharedColumn = 1 << 20
     /// The most chunks of a content that is shared: 8 GiB.
     public static let sharedChunks = 131_072
+    /// The largest file that is shared, in bytes.
+    public static let sharedFileSize = UInt64(sharedChunks * chunkSize)
 }

@@ -57,7 +57,21 @@ extension SyncEngine {
             }
         }
         if try await twin(own, until: built?.sequence ?? 0, logs) != nil { throw .cloned }
-        if let published = state.published { try await checkLength(own, published, logs) }
+        if let published = state.published {
+            try await checkLength(own, published, logs)
+            try await checkGaps(until: published, logs)
+        }
+    }
+
+    /// Something of the own log is gone below what was pushed last, which was pushed after the loss: nobody else could ever
+    /// read on from there.
+    private func checkGaps(until published: LogPosition, _ logs: Logs) async throws(SyncError) {
+        guard environment.rules.checksRollback, !acceptsLoss else { return }
+        var sequence = published.sequence
+        while sequence > state.removed, !logs.hashes(own, sequence).isEmpty { sequence -= 1 }
+        guard sequence > state.removed else { return }
+        for snapshot in try await manifests() where snapshot.manifest.seen[own]?.sequence ?? 0 >= sequence { return }
+        throw .rolledBack(Alarm(device: own, sequence: sequence, object: Layout.log(own).description))
     }
 
     /// A number below what was read that the device has signed two segments of, as far as they are still there.

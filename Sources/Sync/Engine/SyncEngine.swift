@@ -43,10 +43,12 @@ public actor SyncEngine<R: Replica> {
 
     /// Pulls what is new, then pushes what is. The first run of an engine looks at everything, later ones where the hints
     /// point, and every so often at everything.
-    public func sync() async throws(SyncError) -> SyncReport {
+    ///
+    /// - Parameter whole: at everything in any case.
+    public func sync(whole: Bool = false) async throws(SyncError) -> SyncReport {
         try begin()
         do throws(SyncError) {
-            if isShortLookEnough { try await shortLook() } else { try await wholeLook() }
+            if !whole, isShortLookEnough { try await shortLook() } else { try await wholeLook() }
         } catch {
             await noteAlarm(error)
             throw error

@@ -122,7 +122,7 @@ extension Vault {
     public func write(_ node: Node, offset: UInt64, _ bytes: RawSpan) throws(Errno) {
         if isReadOnly { throw .readOnlyFileSystem }
         let end = offset.addingReportingOverflow(UInt64(bytes.byteCount))
-        guard !end.overflow, end.partialValue <= Limits.fileSize else { throw .fileTooLarge }
+        guard !end.overflow, end.partialValue <= largestFile.load(ordering: .relaxed) else { throw .fileTooLarge }
         guard bytes.byteCount > 0 else { return }
         try openContent(node).withLock { (state) throws(Errno) in
             try write(&state, offset: offset, bytes)

@@ -34,7 +34,7 @@ extension Vault {
     }
 
     private func truncate(_ node: Node, to size: UInt64) throws(Errno) {
-        guard size <= Limits.fileSize else { throw .fileTooLarge }
+        guard size <= largestFile.load(ordering: .relaxed) else { throw .fileTooLarge }
         let inode = try tree.withLock { (tree) throws(Errno) in try tree.inode(node) }
         guard inode.isRegular else { throw inode.isDirectory ? .isDirectory : .invalidArgument }
         try openContent(node).withLock { (state) throws(Errno) in
@@ -52,7 +52,7 @@ extension Vault {
     public func allocate(_ node: Node, offset: UInt64, length: UInt64, mode: AllocationMode) throws(Errno) {
         if isReadOnly { throw .readOnlyFileSystem }
         let end = offset.addingReportingOverflow(length)
-        guard !end.overflow, end.partialValue <= Limits.fileSize else { throw .fileTooLarge }
+        guard !end.overflow, end.partialValue <= largestFile.load(ordering: .relaxed) else { throw .fileTooLarge }
         guard length > 0 else { throw .invalidArgument }
         let supported: AllocationMode = [.keepSize, .punchHole, .zeroRange]
         guard mode.isSubset(of: supported) else { throw .notSupported }

@@ -77,8 +77,17 @@ extension Vault {
         try publish(temporary, as: path)
     }
 
-    private static func checkFree(_ path: FilePath) throws(VaultError) {
-        guard unsafe path.withPlatformString({ unsafe access($0, F_OK) }) != 0 else { throw .alreadyExists }
+    /// Nothing is there: no vault, and nothing that one has left which was moved away, or whose process was killed. SQLite
+    /// would take its log for the new one's.
+    ///
+    /// - Throws: `alreadyExists`, `partOfAnother`.
+    public static func checkFree(_ path: FilePath) throws(VaultError) {
+        var status = stat()
+        guard unsafe lstat(path.string, &status) != 0 else { throw .alreadyExists }
+        for suffix in fileSuffixes + ["-journal"] {
+            let part = FilePath(path.string + suffix)
+            if unsafe lstat(part.string, &status) == 0 && status.st_size > 0 { throw .partOfAnother(part) }
+        }
     }
 
     /// The new file under its temporary name, locked: of two processes that make the same vault, the second is refused

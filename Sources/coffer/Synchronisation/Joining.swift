@@ -61,6 +61,7 @@ final class Joining: Sendable {
     func make(_ cost: KDFParameters) throws -> Int {
         guard let opened = opened.withLock({ $0 }) else { return 0 }
         let temporary = FilePath("\(path.string).joining")
+        do throws(VaultError) { try Vault.checkFree(path) } catch { throw Failure(error, vault: path) }
         // Another process that joins has it open until it is whole.
         if case .open = try? Vault.state(of: temporary) { throw Failure(VaultError.inUse, vault: path) }
         remove(temporary)
@@ -137,8 +138,6 @@ final class Joining: Sendable {
             let (from, to) = (FilePath(temporary.string + suffix), FilePath(path.string + suffix))
             if !suffix.isEmpty {
                 guard FileManager.default.fileExists(atPath: from.string) else { continue }
-                // Of a vault that is there no more.
-                if !FileManager.default.fileExists(atPath: path.string) { _ = unsafe unlink(to.string) }
             }
             let failed = unsafe from.withPlatformString { from in
                 unsafe to.withPlatformString { to in unsafe Glibc.link(from, to) != 0 }

@@ -16,6 +16,12 @@ extension SyncWorker {
         if secret.bytes.count > 0 {
             remote.password = secret.bytes.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
         }
+        let large = vault.filesTooLargeToShare(most: 3)
+        guard large.isEmpty else {
+            throw Failure(
+                .otherError, "Files of more than 8 GiB cannot go to other devices: \(large.joined(separator: ", ")).",
+                hint: "Take them out of the vault or split them, then set the remote.")
+        }
         let session = try open(remote, settings, creates: creates)
         let isEmpty = try await engine(session) { (engine) async throws(SyncError) in try await engine.checkRemote() }
         settings.remote = remote
@@ -41,7 +47,8 @@ extension SyncWorker {
         let session = try current()
         let report = try await engine(session) { (engine) async throws(SyncError) in
             switch manner {
-            case .plain, .asNewDevice: try await engine.sync()
+            // A person who asks wants to know.
+            case .plain, .asNewDevice: try await engine.sync(whole: true)
             case .acceptingRollback: try await engine.acceptRollback()
             case .rebuilding: try await engine.rebuildRemote()
             }

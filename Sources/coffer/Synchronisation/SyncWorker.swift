@@ -14,6 +14,7 @@ final class SyncWorker: Sendable {
 
     init(_ vault: Vault) {
         self.vault = vault
+        vault.setShared((try? settings().remote) != nil)
     }
 
     /// What `status` shows; before the first run, what is known without one.
@@ -46,6 +47,7 @@ final class SyncWorker: Sendable {
         do throws(VaultError) { try vault.setSyncSettings(settings.encoded) } catch {
             throw Failure(error, vault: vault.path)
         }
+        vault.setShared(settings.remote != nil)
     }
 
     /// The session with the remote that is set, the same as long as that is.
@@ -91,6 +93,7 @@ final class SyncWorker: Sendable {
                 return .stopped
             }
             let session = try current()
+            try checkFolder(session)
             if step == .look, try await !hasNews(session) { return .done }
             let report = try await engine(session) { (engine) async throws(SyncError) in
                 try await (step == .push ? engine.push() : engine.sync())
@@ -100,6 +103,17 @@ final class SyncWorker: Sendable {
         } catch {
             return note(error)
         }
+    }
+
+    /// Below the mount point of a disk that is not plugged in there is an empty folder, in which nothing is begun anew.
+    private func checkFolder(_ session: SyncSession) throws {
+        guard let folder = session.folder, LastSync.moment(vault) != nil,
+            !FileManager.default.fileExists(atPath: "\(folder)/v1/vault")
+        else { return }
+        throw Failure(
+            .remoteUnreachable,
+            "Nothing of this vault is in \(folder) any more: is its disk plugged in, its server mounted?",
+            hint: "`coffer sync` tells what is missing there.")
     }
 
     /// A folder is looked at each second, which costs two calls of stat(2) where nothing has changed; as often as it is

@@ -106,6 +106,51 @@ import Testing
         }
     }
 
+    /// What is pushed after a loss does not hide it, from whoever asks.
+    @Test func aLossBehindTheLastPushIsFound() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            let remote = RemoteFiles(folder: devices.place.folder)
+            try a.mount("--no-sync")
+            try a.coffer(["sync"]).run(expecting: 0)
+            let before = Set(remote.paths())
+            try a.write("lost\n", to: "lost")
+            try a.coffer(["sync"]).run(expecting: 0)
+            let lost = Set(remote.paths()).subtracting(before).filter { $0.hasPrefix("v1/log/") }
+            #expect(lost.count == 1)
+            try a.write("later\n", to: "later")
+            try a.coffer(["sync"]).run(expecting: 0)
+            for path in lost { try FileManager.default.removeItem(atPath: "\(remote.folder)/\(path)") }
+            try a.coffer(["sync"]).run(expecting: 31)
+            try a.lock()
+            try a.sync(expecting: 31)
+            try a.sync("--accept-rollback")
+            try a.sync()
+            // What is gone is taken from a snapshot, and not at the first look: things travel.
+            for _ in 0..<3 { try b.sync() }
+            #expect(try b.show("lost") == "lost\n" && b.show("later") == "later\n")
+        }
+    }
+
+    /// Below the mount point of a disk that is not plugged in there is an empty folder.
+    @Test func anEmptyFolderIsNotBegunAnew() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            let (place, away) = (devices.place.folder + "/v1", devices.place.folder + "-away")
+            try a.mount()
+            try a.coffer(["sync"]).run(expecting: 0)
+            try FileManager.default.moveItem(atPath: place, toPath: away)
+            try a.write("waits\n", to: "note")
+            try wait("it is said") { try a.coffer(["status"]).run(expecting: 0).text.contains("plugged in") }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: devices.place.folder).isEmpty)
+            try FileManager.default.moveItem(atPath: away, toPath: place)
+            try a.coffer(["sync"]).run(expecting: 0)
+            try b.sync()
+            #expect(try b.show("note") == "waits\n")
+            try a.lock()
+        }
+    }
+
     /// A conflict is in `status` until somebody has gone on from it.
     @Test func conflictsAreShownByStatus() throws {
         try TwoDevices.with { devices in

@@ -84,6 +84,32 @@ import Testing
         }
     }
 
+    /// A file that silently stays on one device would be lost with it.
+    @Test func whatIsTooLargeToBeSharedIsRefused() throws {
+        try TestVault.with { vault in
+            let large = 8 << 30
+            try vault.mount("--no-sync")
+            try vault.write("text", to: "disk")
+            #expect(unsafe truncate(vault.path("disk"), large + 1) == 0, "of a vault that nobody shares")
+            let remote = try vault.home.directory("remote")
+            let refusal = try vault.coffer(["remote", "set", remote]).run(expecting: 1)
+            #expect(refusal.errorText.contains(": disk."), "\(refusal.errorText)")
+            #expect(unsafe truncate(vault.path("disk"), large) == 0)
+            try vault.coffer(["remote", "set", remote]).run(expecting: 0)
+            for opened in [false, true] {
+                #expect(unsafe truncate(vault.path("disk"), large + 1) != 0 && errno == EFBIG, "opened anew: \(opened)")
+                let file = try Posix.File(vault.path("disk"), O_WRONLY)
+                #expect(unsafe pwrite(file.number, "x", 1, large) < 0 && errno == EFBIG)
+                try file.close()
+                try vault.lock()
+                try vault.mount("--no-sync")
+            }
+            try vault.coffer(["remote", "clear"]).run(expecting: 0)
+            #expect(unsafe truncate(vault.path("disk"), large + 1) == 0)
+            try vault.lock()
+        }
+    }
+
     /// A vault within its own mount would wait for itself.
     @Test func notInTheMountItself() throws {
         try TestVault.with { vault in
