@@ -190,24 +190,6 @@ import Testing
         }
     }
 
-    /// What is being verified when the vault is locked is no damage, and no end of the process but the ordinary one.
-    @Test func lockDuringVerify() throws {
-        try TestVault.with { vault in
-            try vault.mount()
-            for number in 0..<2000 { try vault.write("text \(number)", to: "entry \(number)") }
-            try vault.lock()
-            for _ in 0..<4 {
-                let daemon = try vault.serve()
-                let verify = try vault.coffer(["verify"]).start()
-                while try !RunningProcess(verify.identifier).hasOpen(vault.path(".coffer/verify")), !verify.hasEnded {}
-                try vault.lock()
-                #expect(try daemon.wait() == 0)
-                _ = try verify.wait()
-            }
-            try vault.opened("verify").run(expecting: 0)
-        }
-    }
-
     /// `ulimit -f` is an error to whoever writes.
     @Test func largestFileOfTheShell() throws {
         try TestVault.with { vault in

@@ -35,15 +35,6 @@ public final class RunningProcess: Sendable {
         guard descriptors[0].revents != 0 else { throw TestFailure("process \(identifier) did not end in \(timeout)") }
     }
 
-    /// Whether it has the file open.
-    public func hasOpen(_ path: String) -> Bool {
-        let folder = "/proc/\(identifier)/fd"
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        return names.contains {
-            (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")) == path
-        }
-    }
-
     /// Whether it has ended.
     public var hasEnded: Bool {
         var end = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)

@@ -78,6 +78,17 @@ import Vault
         #expect(try fixture.bytes() == before)
     }
 
+    /// What is closed meanwhile is no damage, and its statements are none to be stepped.
+    @Test func closedWhileItIsVerified() throws {
+        let fixture = try Fixture()
+        let vault = try fixture.create()
+        for number in 0..<1100 { try vault.save("\(number)", "text \(number)") }
+        #expect(throws: VaultError.self) { try vault.verify { _, _ in try? vault.close() } }
+        let reopened = try fixture.open()
+        #expect(try reopened.verify { _, _ in }.damage.isEmpty)
+        try reopened.close()
+    }
+
     @Test func noVaultThere() throws {
         let fixture = try Fixture()
         guard case .notFound? = try fixture.refusal() else {
