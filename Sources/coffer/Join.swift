@@ -64,9 +64,7 @@ struct Join: ParsableCommand {
 
     func run() throws {
         let path = vault.path
-        guard !FileManager.default.fileExists(atPath: path.string) else {
-            throw Failure(VaultError.alreadyExists, vault: path)
-        }
+        do throws(VaultError) { try Vault.checkFree(path) } catch { throw Failure(error, vault: path) }
         let cost = try KDFOptions.chosen(memory: kdfMemory, passes: kdfPasses)
         let email = try email ?? Console.ask("E-mail address: ", option: "--email")
         let secret = try password.readLine(prompt: "Master password: ")

@@ -43,12 +43,11 @@ struct VaultOptions: ParsableArguments {
                 return try Vault.open(at: Directories.resolved(path), password: password, options: options)
             } catch {
                 // Another verb lets go of it in a moment, and the next one may be faster than this one; a mount does not.
+                guard case .inUse = error, mount == nil else { throw Failure(error, vault: path) }
                 if case .open(let process) = try? Vault.state(of: Directories.resolved(path)), process != holder {
                     (end, holder) = (ContinuousClock.now + .seconds(3), process)
                 }
-                guard case .inUse = error, mount == nil, ContinuousClock.now < end else {
-                    throw Failure(error, vault: path)
-                }
+                guard ContinuousClock.now < end else { throw Failure(error, vault: path) }
                 _ = poll(nil, 0, 20)
             }
         }

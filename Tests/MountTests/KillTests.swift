@@ -55,6 +55,24 @@ import Testing
         }
     }
 
+    /// Beside a dead mount another process may have the vault: that is not called locked.
+    @Test func deadMountBesideAnotherProcess() throws {
+        try TestVault.with { vault in
+            try vault.mount()
+            let daemon = try vault.daemon()
+            daemon.send(SIGKILL)
+            try daemon.waitForEnd()
+            let file = try Posix.File(vault.file, O_RDONLY)
+            #expect(flock(file.number, LOCK_EX | LOCK_NB) == 0)
+            let refusal = try vault.coffer(["lock"]).run(expecting: 24)
+            #expect(refusal.errorText.contains("process \(getpid())"), "\(refusal.errorText)")
+            #expect(!vault.isMounted)
+            #expect(flock(file.number, LOCK_UN) == 0)
+            try file.close()
+            try vault.lock()
+        }
+    }
+
     /// Somewhere else than before: the dead mount goes too.
     @Test func staleMountElsewhereAndLock() throws {
         try TestVault.with { vault in

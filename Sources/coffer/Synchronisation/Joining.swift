@@ -61,7 +61,6 @@ final class Joining: Sendable {
     func make(_ cost: KDFParameters) throws -> Int {
         guard let opened = opened.withLock({ $0 }) else { return 0 }
         let temporary = FilePath("\(path.string).joining")
-        do throws(VaultError) { try Vault.checkFree(path) } catch { throw Failure(error, vault: path) }
         // Another process that joins has it open until it is whole.
         if case .open = try? Vault.state(of: temporary) { throw Failure(VaultError.inUse, vault: path) }
         remove(temporary)

@@ -33,6 +33,39 @@ import Testing
         }
     }
 
+    /// A killed process has left it, or its vault was moved away: it may be the only copy of what is in it.
+    @Test func partOfAnotherVaultIsLeft() throws {
+        try TwoDevices.with(joined: false) { devices in
+            let part = devices.b.file + "-wal"
+            try FileManager.default.createDirectory(
+                atPath: devices.b.home.file(".local/share/coffer"), withIntermediateDirectories: true)
+            try Posix.write(Array("of another vault".utf8), to: part)
+            #expect(try devices.join(expecting: 21).errorText.contains("-wal"))
+            #expect(try Posix.read(part) == Array("of another vault".utf8))
+            #expect(!FileManager.default.fileExists(atPath: devices.b.file))
+        }
+    }
+
+    /// Of two that join at once the second takes nothing away from the first, which has its vault open under another name.
+    @Test func joinUnderWayIsNotDisturbed() throws {
+        try TwoDevices.with(joined: false) { devices in
+            let other = devices.b.file + ".joining"
+            try FileManager.default.createDirectory(
+                atPath: devices.b.home.file(".local/share/coffer"), withIntermediateDirectories: true)
+            try Command("cp", [devices.a.file, other]).run(expecting: 0)
+            let before = try Posix.read(other)
+            let file = try Posix.File(other, O_RDONLY)
+            #expect(flock(file.number, LOCK_EX | LOCK_NB) == 0)
+            try devices.join(expecting: 24)
+            #expect(try Posix.read(other) == before)
+            #expect(flock(file.number, LOCK_UN) == 0)
+            try file.close()
+            try devices.join()
+            #expect(try devices.b.show("note") == "first line\n")
+            #expect(!FileManager.default.fileExists(atPath: other))
+        }
+    }
+
     @Test func whoSaysNoGetsNothing() throws {
         try TwoDevices.with(joined: false) { devices in
             let arguments = ["join", "--email", TwoDevices.email, "--kit", devices.kit] + TwoDevices.cost
