@@ -46,14 +46,14 @@ struct EntryPath {
     func unreadable(_ error: Errno) -> Failure {
         isMissing(error)
             ? Failure(
-                .otherError, "There is no entry \(text) in the vault.", hint: "See what there is with `coffer ls`.")
+                .noSuchEntry, "There is no entry \(text) in the vault.", hint: "See what there is with `coffer ls`.")
             : Failure(.otherError, "The entry \(text) cannot be read: \(error).")
     }
 
     /// Why there is no list.
     func unlisted(_ error: Errno) -> Failure {
         isMissing(error)
-            ? Failure(.otherError, "There is no folder \(text) in the vault.")
+            ? Failure(.noSuchEntry, "There is no folder \(text) in the vault.")
             : Failure(.otherError, "\(names.isEmpty ? "The vault" : text) cannot be listed: \(error).")
     }
 

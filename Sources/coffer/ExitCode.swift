@@ -15,11 +15,16 @@ enum ExitCode: Int32, CaseIterable, Codable {
     case weakPassword = 22
     case vaultInUse = 24
     case integrityError = 26
+    case notSaved = 27
     case remoteUnreachable = 30
     case remoteRolledBack = 31
     case remoteForked = 32
     case mismatch = 33
     case deviceRevoked = 34
+    case logSetAside = 35
+    case noSuchEntry = 40
+    case entryExists = 41
+    case notUnderstood = 42
     case usage = 64
 }
 

@@ -10,7 +10,7 @@ struct List: ParsableCommand {
         discussion: VerbHelp.text(
             "Works with and without a mount. Folders have a slash behind their names.",
             examples: ["coffer ls mail"],
-            codes: .opening))
+            codes: .opening + [.noSuchEntry]))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions

@@ -15,7 +15,7 @@ struct Show: ParsableCommand {
             of the first later line `name: value`.
             """,
             examples: ["coffer show mail/gmail", "coffer show mail/gmail user"],
-            codes: .opening))
+            codes: .opening + [.noSuchEntry]))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions

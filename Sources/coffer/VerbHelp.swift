@@ -33,11 +33,16 @@ extension ExitCode {
         case .weakPassword: "password empty or too weak"
         case .vaultInUse: "vault in use"
         case .integrityError: "integrity error"
+        case .notSaved: "contents not saved"
         case .remoteUnreachable: "remote unreachable"
         case .remoteRolledBack: "remote was rolled back"
         case .remoteForked: "remote was forked"
         case .mismatch: "canary or fingerprint does not match"
         case .deviceRevoked: "device revoked"
+        case .logSetAside: "a device's log is set aside, the rest is synchronised"
+        case .noSuchEntry: "no such entry"
+        case .entryExists: "exists already"
+        case .notUnderstood: "input not understood"
         case .usage: "usage"
         }
     }

@@ -7,7 +7,8 @@ import Testing
     static let promised: [String: Int] = [
         "done": 0, "otherError": 1, "mountPointUnusable": 10, "wrongPassword": 12, "kdfOutOfBounds": 13,
         "noVault": 20, "vaultExists": 21, "weakPassword": 22, "vaultInUse": 24, "integrityError": 26,
-        "remoteUnreachable": 30, "remoteRolledBack": 31, "remoteForked": 32, "mismatch": 33, "deviceRevoked": 34,
+        "notSaved": 27, "remoteUnreachable": 30, "remoteRolledBack": 31, "remoteForked": 32, "mismatch": 33,
+        "deviceRevoked": 34, "logSetAside": 35, "noSuchEntry": 40, "entryExists": 41, "notUnderstood": 42,
         "usage": 64,
     ]
 
