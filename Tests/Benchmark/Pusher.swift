@@ -92,7 +92,9 @@ struct CofferPusher: Pusher {
 
     func remove() {
         try? coffer("lock \"$2/mount\"")
-        try? Shell.run("rm -rf --one-file-system \"$1\"", folder)
+        // What root has mounted a vault on is immutable.
+        let folders = "\"$1/mount\" \"$1/other\""
+        try? Shell.run("chattr -f -i \(folders) 2> /dev/null; rm -rf --one-file-system \"$1\"", folder)
     }
 
     /// Runs the program with `arguments`, in which $2 is the folder and $3 the file with the password.

@@ -45,7 +45,10 @@ struct Sizes {
     private func measure(_ count: Int) throws -> (Figures, Use) {
         let folder = "\(scratch)/size-\(count)"
         try Shell.run("mkdir -p \"$1/mount\"", folder)
-        defer { try? Shell.run("rm -rf --one-file-system \"$1\"", folder) }
+        // What root has mounted a vault on is immutable.
+        defer {
+            try? Shell.run("chattr -f -i \"$1/mount\" 2> /dev/null; rm -rf --one-file-system \"$1\"", folder)
+        }
         try coffer("init --kdf-memory 64 --kdf-passes 3", folder)
         try coffer("mount \"$2/mount\"", folder)
         defer { try? Shell.run("fusermount3 -u -z \"$1/mount\" 2> /dev/null || true", folder) }

@@ -79,6 +79,29 @@ public enum Posix {
         return status
     }
 
+    /// FS_IOC_GETFLAGS, FS_IOC_SETFLAGS and FS_IMMUTABLE_FL of ioctl_iflags(2): macros that Swift does not import.
+    private static let getFlags: UInt = 0x8008_6601
+    private static let setFlags: UInt = 0x4008_6602
+    private static let immutable: Int32 = 0x10
+
+    /// Whether a directory has the immutable flag; nil where the file system has no flags.
+    public static func isImmutable(_ path: String) throws(SystemFailure) -> Bool? {
+        let directory = try File(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        var flags: Int32 = 0
+        return unsafe ioctl(directory.number, getFlags, &flags) == 0 ? flags & immutable != 0 : nil
+    }
+
+    /// Takes the immutable flag of a directory.
+    ///
+    /// - Returns: whether it had it.
+    static func clearImmutable(_ path: String) throws(SystemFailure) -> Bool {
+        let directory = try File(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+        var flags: Int32 = 0
+        guard unsafe ioctl(directory.number, getFlags, &flags) == 0, flags & immutable != 0 else { return false }
+        flags &= ~immutable
+        return unsafe ioctl(directory.number, setFlags, &flags) == 0
+    }
+
     /// Takes the answer of a call, 0 or -1.
     public static func check(_ answer: Int32, _ call: String) throws(SystemFailure) {
         guard answer == 0 else { throw SystemFailure(call) }

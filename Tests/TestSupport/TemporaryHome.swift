@@ -49,12 +49,22 @@ public final class TemporaryHome: Sendable {
         do {
             // Where something goes from it meanwhile, that is said of the whole, too.
             while FileManager.default.fileExists(atPath: path) {
-                do { try FileManager.default.removeItem(atPath: path) } catch CocoaError.fileNoSuchFile {}
+                do { try FileManager.default.removeItem(atPath: path) } catch CocoaError.fileNoSuchFile {} catch {
+                    guard clearImmutable() else { throw error }
+                }
             }
         } catch {
             // Tests/run finds what is left, but not the reason.
             FileHandle.standardError.write(Data("\(path) is not removed: \(error)\n".utf8))
         }
+    }
+
+    /// What root has mounted a vault on cannot be removed.
+    ///
+    /// - Returns: whether there is something that can be removed now.
+    private func clearImmutable() -> Bool {
+        let all = FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? []
+        return all.count { (try? Posix.clearImmutable(file($0))) == true } > 0
     }
 
     /// The path of a file of the home.

@@ -89,6 +89,11 @@ public final class TestVault: Sendable {
         try coffer(["lock"]).run(expecting: 0)
     }
 
+    /// Gives the mount point back, as it was before the first mount.
+    public func release() throws {
+        try coffer(["mount", "--release", directory]).run(expecting: 0)
+    }
+
     /// Whether something is mounted for this vault.
     public var isMounted: Bool { (try? !Mount.below(directory).isEmpty) ?? false }
 
