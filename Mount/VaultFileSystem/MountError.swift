@@ -4,8 +4,11 @@ public import SystemPackage
 public enum MountError: Error, Sendable {
     case missing(FilePath)
     case notADirectory(FilePath)
-    case notEmpty(FilePath)
+    /// With what is in it; protected as a mount point, or not.
+    case notEmpty(FilePath, [String], isProtected: Bool)
     case notYours(FilePath)
+    /// Root has mounted there, and the folder is immutable since.
+    case protectedByRoot(FilePath)
     case alreadyMounted(FilePath)
     /// libfuse refused; it has said why on standard error.
     case refused(FilePath)
@@ -19,8 +22,11 @@ public enum MountError: Error, Sendable {
         switch self {
         case .missing(let path): "The folder \(path) does not exist."
         case .notADirectory(let path): "\(path) is no folder."
-        case .notEmpty(let path): "The folder \(path) is not empty; what is in it would be hidden."
+        case .notEmpty(let path, let names, _):
+            "The folder \(path) is not empty. What is in it is plaintext, outside of the vault, and would be hidden: "
+                + MountError.list(names) + "."
         case .notYours(let path): "The folder \(path) is not yours to mount on."
+        case .protectedByRoot(let path): "The folder \(path) was made immutable by a mount of root's."
         case .alreadyMounted(let path): "Something is mounted on \(path) already."
         case .refused(let path): "Mounting on \(path) was refused."
         case .unknownOptions: "The mount options were refused."
@@ -33,13 +39,23 @@ public enum MountError: Error, Sendable {
     public var hint: String {
         switch self {
         case .missing(let path): "Make it with: mkdir -p \(path)"
-        case .notADirectory, .notEmpty: "Name an empty folder."
+        case .notADirectory: "Name an empty folder."
+        case .notEmpty(let path, _, let isProtected):
+            "Move it into the vault with: coffer mount --adopt \(path)"
+                + (isProtected ? " (or take it elsewhere, after: coffer mount --release \(path))" : "")
         case .notYours: "Name a folder that belongs to you and that you may write to."
+        case .protectedByRoot(let path): "Have root give it back with: coffer mount --release \(path)"
         case .alreadyMounted(let path): "Lock it with: coffer lock \(path)"
         case .refused: "Check that /dev/fuse is there and that fusermount3 (package fuse3) is installed."
         case .unknownOptions: "See mount.fuse3(8) for what -o takes."
         case .notResponding(let path): "Take the mount away with: fusermount3 -u -z \(path)"
         case .stillLocking: "Wait for it with `coffer lock`. Ending it would lose what is not on the disk yet."
         }
+    }
+
+    /// The first few of them.
+    static func list(_ names: [String]) -> String {
+        let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+        return names.prefix(5).joined(separator: ", ") + more
     }
 }

@@ -22,6 +22,8 @@ public struct VaultStatus: Codable, Sendable {
     /// Of the process that serves the mount.
     public var residentBytes: UInt64?
     public var damage: [String]?
+    /// What is not as it should be about the folder below the mount.
+    public var folder: [String]?
     /// nil where the mount does not synchronise.
     public var synchronisation: SyncOverview?
 

@@ -19,11 +19,15 @@ public struct MountOptions: Sendable {
     public var followsSession = true
     /// More options for mount(8), such as `allow_other` or `exec`.
     public var extra: [String] = []
+    /// What lies in the folder goes into the vault.
+    public var adopts = false
+    /// `$XDG_STATE_HOME`.
+    public var stateDirectory: FilePath
     /// What runs beside the mount.
     public var service: MountService?
 
-    public init(directory: FilePath) {
-        self.directory = directory
+    public init(directory: FilePath, stateDirectory: FilePath) {
+        (self.directory, self.stateDirectory) = (directory, stateDirectory)
     }
 }
 
@@ -40,6 +44,7 @@ public final class VaultMount: Sendable {
     private let session: Session
     private let invalidations = Invalidations()
     private let phase = Mutex<Phase>(.mounted)
+    private let below = Mutex(FolderReport())
     /// Reports and commands under way. They do not pass the gate: a lock that was asked for does not wait for them.
     private let reports = Atomic<Int>(0)
     private let finished = DispatchSemaphore(value: 0)
@@ -78,41 +83,59 @@ public final class VaultMount: Sendable {
     }
 
     /// Checks a mount point before a password is asked for. What a killed process left there stays until the vault is
-    /// unlocked: a program that still writes gets errors from it, where the folder below would take its text in clear.
-    public static func check(_ directory: FilePath) throws(MountError) {
-        let mounted = MountTable.mounts().filter { $0.directory == directory }
-        guard mounted.allSatisfy({ $0.state != .served }) else { throw .alreadyMounted(directory) }
-        if mounted.isEmpty { try checkFolder(directory) }
-    }
-
-    private static func checkFolder(_ directory: FilePath) throws(MountError) {
-        var status = Glibc.stat()
-        guard unsafe stat(directory.string, &status) == 0 else {
-            throw errno == ENOTDIR ? .notADirectory(directory) : .missing(directory)
-        }
-        guard status.st_mode & S_IFMT == S_IFDIR else { throw .notADirectory(directory) }
-        guard status.st_uid == geteuid() || geteuid() == 0 else { throw .notYours(directory) }
-        guard let names = try? FileManager.default.contentsOfDirectory(atPath: directory.string) else {
-            throw .notYours(directory)
-        }
-        guard names.isEmpty else { throw .notEmpty(directory) }
+    /// unlocked: a program that still writes gets errors from it, where a folder that an earlier version has mounted on
+    /// would take its text in clear.
+    public static func check(_ options: MountOptions) throws(MountError) {
+        let mounted = MountTable.mounts().filter { $0.directory == options.directory }
+        guard mounted.allSatisfy({ $0.state != .served }) else { throw .alreadyMounted(options.directory) }
+        guard mounted.isEmpty else { return }
+        try MountPoint.open(options.directory, state: options.stateDirectory).check(adopts: options.adopts)
     }
 
     /// Takes away what killed processes left on the mount point, and of this vault elsewhere, and mounts at once.
-    private func mount() throws(MountError) {
-        for mount in MountTable.mounts()
-        where mount.directory == options.directory || mount.vault == vault.path {
+    private func mount() throws(MountError) -> MountPoint {
+        let directory = options.directory
+        for mount in MountTable.mounts() where mount.directory == directory || mount.vault == vault.path {
             // One that locks takes itself away, and would take this one, made in its place.
-            if mount.directory == options.directory, mount.state == .locking { try mount.waitForLock() }
+            if mount.directory == directory, mount.state == .locking { try mount.waitForLock() }
             mount.clear()
         }
-        try VaultMount.checkFolder(options.directory)
-        do throws(Errno) { try session.mount(at: options.directory) } catch { throw .refused(options.directory) }
+        let point = try MountPoint.open(directory, state: options.stateDirectory)
+        let protection = try point.alone { () throws(MountError) in
+            guard !MountTable.mounts().contains(where: { $0.directory == directory }) else {
+                throw .alreadyMounted(directory)
+            }
+            try point.check(adopts: options.adopts)
+            return try point.mount { () throws(MountError) in
+                do throws(Errno) { try session.mount(at: directory) } catch { throw .refused(directory) }
+            }
+        }
+        below.withLock { $0.protection = protection }
+        return point
+    }
+
+    /// Adopts what lies below the mount, where that was asked for, and looks for what is there then.
+    private func lookBelow(_ point: MountPoint) -> FolderReport {
+        var found = below.withLock { $0 }
+        found.directory = options.directory.string
+        do throws(MountError) {
+            if options.adopts {
+                var adoption = Adoption(point, fileSystem)
+                if let protection = try adoption.run() { found.protection = protection }
+                found.adoption = adoption.report
+            }
+            found.names = try point.names().map { String(decoding: $0, as: UTF8.self) }
+        } catch {
+            // It was read a moment ago: whatever has changed about it, nothing can be said of it.
+        }
+        let result = found
+        below.withLock { $0 = result }
+        return result
     }
 
     /// Mounts, calls `onReady`, and serves until the vault is locked or unmounted. Everything is committed
     /// and wiped when it returns.
-    public func run(onReady: () -> Void) throws(MountError) {
+    public func run(onReady: (FolderReport) -> Void) throws(MountError) {
         let commands = Commands(vault: vault, gate: fileSystem.gate, service: options.service)
         fileSystem.controls.connect(
             Controls.Actions(
@@ -127,12 +150,12 @@ public final class VaultMount: Sendable {
         // Whoever waits lets another thread read requests.
         vault.beforeWaiting { [session] in session.passTurn() }
         invalidations.follow(vault, session)
-        try mount()
+        let point = try mount()
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
             idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lock() })
         let memory = ProcessMemory()
-        onReady()
+        onReady(lookBelow(point))
         options.service?.start()
         session.run()
         triggers.stop()
@@ -203,6 +226,7 @@ public final class VaultMount: Sendable {
         status.unlockMilliseconds = vault.unlockMilliseconds
         status.residentBytes = VaultMount.residentBytes()
         status.damage = vault.damage.map { ($0.path.map { "\($0): " } ?? "") + $0.what }
+        status.folder = below.withLock { $0.warnings }
         status.synchronisation = options.service?.report()
         return VaultMount.json(status)
     }

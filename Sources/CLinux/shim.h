@@ -21,3 +21,42 @@ int pidfd_open(int process, unsigned int flags);
 int fallocate64(int descriptor, int mode, int64_t offset, int64_t length);
 int sync_file_range(int descriptor, int64_t offset, int64_t length, unsigned int flags);
 int renameat2(int old_folder, const char *old_name, int new_folder, const char *new_name, unsigned int flags);
+
+// The folder below a mount is reached through its descriptor only, for which Swift's Glibc lacks these.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+ssize_t fgetxattr(int descriptor, const char *name, void *value, size_t size);
+int fsetxattr(int descriptor, const char *name, const void *value, size_t size, int flags);
+int fremovexattr(int descriptor, const char *name);
+ssize_t flistxattr(int descriptor, char *names, size_t size);
+
+/// FS_IOC_GETFLAGS and FS_IOC_SETFLAGS (ioctl_iflags(2)); <linux/fs.h> does not go together with <sys/mount.h>.
+static inline int coffer_inode_flags(int descriptor, int *flags) {
+    return ioctl(descriptor, _IOR('f', 1, long), flags);
+}
+static inline int coffer_set_inode_flags(int descriptor, const int *flags) {
+    return ioctl(descriptor, _IOW('f', 2, long), flags);
+}
+/// FS_IMMUTABLE_FL: nobody, root neither, changes anything of it.
+static const int coffer_immutable = 0x10;
+
+/// openat2(2), which has no wrapper: a name in a folder, through no link and onto no other file system.
+static inline int coffer_open_beneath(int folder, const char *name, int flags) {
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)flags, .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV};
+    return (int)syscall(SYS_openat2, folder, name, &how, sizeof how);
+}
+
+/// Whether some program has the file open for writing: there is no lease for reading then (fcntl(2), F_SETLEASE). Where
+/// leases are not to be had, 0.
+static inline int coffer_has_writers(int descriptor) {
+    const int set_lease = 1024;
+    if (fcntl(descriptor, set_lease, F_RDLCK) != 0) return errno == EAGAIN;
+    fcntl(descriptor, set_lease, F_UNLCK);
+    return 0;
+}

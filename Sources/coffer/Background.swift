@@ -22,7 +22,10 @@ enum Background {
         _ = password.withBytes { Console.writeBytes($0, to: child.input) }
         _ = unsafe Console.writeBytes([UInt8(0x0A)].span.bytes, to: child.input)
         child.closeInput()
-        if child.readByte() != nil { return }
+        if let code = child.readByte() {
+            guard code == 0 else { throw Silent(code: Int32(code)) }
+            return
+        }
         let code = child.wait()
         throw Silent(code: code == 0 ? 1 : code)
     }
@@ -41,8 +44,8 @@ enum Background {
         return unsafe poll(&end, 1, 0) > 0
     }
 
-    /// Tells whoever started us, and lets go of the terminal, and of the directory that it was started in.
-    static func sayReady(_ descriptor: Int32?) {
+    /// Tells whoever started us, with the code that it is to end with, and lets go of the terminal, and of the directory that it was started in.
+    static func sayReady(_ descriptor: Int32?, _ code: ExitCode) {
         NotifySocket.ready()
         guard let descriptor else { return }
         _ = coffer_end_with_parent(0)
@@ -51,8 +54,9 @@ enum Background {
             for standard in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] { dup2(null.rawValue, standard) }
             try? null.close()
         }
+        let byte = [UInt8(truncatingIfNeeded: code.rawValue)]
         // It may have gone a moment ago: then the signal came too late, or not at all.
-        if unsafe !Console.writeBytes([UInt8(1)].span.bytes, to: descriptor) { kill(getpid(), SIGTERM) }
+        if unsafe !Console.writeBytes(byte.span.bytes, to: descriptor) { kill(getpid(), SIGTERM) }
         close(descriptor)
     }
 }

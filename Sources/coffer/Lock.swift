@@ -10,7 +10,8 @@ struct Lock: ParsableCommand {
         discussion: VerbHelp.text(
             """
             Returns when nothing of the vault can be read any more, also through files that are still open, and its \
-            process has ended: the medium that the vault lies on can be unmounted then.
+            process has ended: the medium that the vault lies on can be unmounted then. Nobody may write to the folder; \
+            `coffer mount --release DIR` gives it back.
             """,
             examples: ["coffer lock", "coffer lock ~/coffer"],
             codes: [.mountPointUnusable, .vaultInUse]))

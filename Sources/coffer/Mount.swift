@@ -15,11 +15,19 @@ struct Mount: ParsableCommand {
             Returns when the folder is usable; a process in the background serves it until `coffer lock` or \
             `fusermount3 -u`. The folder must exist, be empty and be yours.
 
+            From then on nobody may write to the folder itself, mounted or not: a program that still has an entry open \
+            when the vault is locked leaves no plaintext there. Root cannot even remove it, where the file system has \
+            an immutable flag. `coffer mount --release` gives the folder back as it was.
+
+            What is in the folder before is plaintext outside of the vault. `--adopt` moves it into the vault, into a \
+            folder "adopted" with date and time; what cannot be moved stays there and is named, and the code is \
+            \(ExitCode.notSaved.rawValue) then, with the vault mounted.
+
             Where a remote is set, the vault synchronises by itself while it is mounted: two seconds after the last \
             change, and with each look at the remote. A folder on this machine is looked at each second.
             """,
-            examples: ["coffer mount --idle 10m ~/coffer"],
-            codes: [.mountPointUnusable] + .opening))
+            examples: ["coffer mount --idle 10m ~/coffer", "coffer mount --release ~/coffer"],
+            codes: [.mountPointUnusable, .notSaved] + .opening))
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions
@@ -42,6 +50,12 @@ struct Mount: ParsableCommand {
     @Flag(name: .long, help: "Keep nothing in the kernel's page cache.")
     var noCache = false
 
+    @Flag(name: .long, help: "Move what is in the folder into the vault.")
+    var adopt = false
+
+    @Flag(name: .long, help: "Mount nothing: let the folder be written to again, and root remove it.")
+    var release = false
+
     @Option(
         name: .long,
         help: ArgumentHelp("Look at the remote this often; 30s by default.", valueName: "time"))
@@ -63,11 +77,12 @@ struct Mount: ParsableCommand {
 
     func run() throws {
         let target = Directories.resolvedMountPoint(directory)
+        if release { return try giveBack(target) }
         let timing = try syncTiming()
         let mountOptions = try parsedOptions(target)
         try vault.requireFile()
         do throws(MountError) {
-            try VaultMount.check(target)
+            try VaultMount.check(mountOptions)
         } catch {
             throw Failure(error, vault: vault.path)
         }
@@ -76,8 +91,18 @@ struct Mount: ParsableCommand {
         try Background.start(line)
     }
 
+    private func giveBack(_ target: FilePath) throws {
+        do throws(MountError) {
+            guard try !MountPoint.release(target, state: Directories.state) else { return }
+            Console.say("Nothing was taken from the folder \(target).")
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+
     private func parsedOptions(_ target: FilePath) throws -> MountOptions {
-        var result = MountOptions(directory: target)
+        var result = MountOptions(directory: target, stateDirectory: Directories.state)
+        result.adopts = adopt
         result.isReadOnly = readOnly
         result.usesNoCache = noCache
         result.followsSession = !noLockOnSuspend
@@ -94,6 +119,7 @@ struct Mount: ParsableCommand {
             }
             if option == "ro" { result.isReadOnly = true } else { result.extra.append(option) }
         }
+        if adopt, result.isReadOnly { throw ValidationError("--adopt needs a mount that is not read-only.") }
         return result
     }
 
@@ -119,11 +145,30 @@ struct Mount: ParsableCommand {
         do throws(MountError) {
             let mount = try VaultMount(vault: opened, options: options)
             let descriptor = readyDescriptor
-            try mount.run { Background.sayReady(descriptor) }
+            try mount.run { report in
+                Mount.say(report)
+                let isWhole = report.adoption?.left.isEmpty ?? true
+                Background.sayReady(descriptor, isWhole ? .done : .notSaved)
+            }
         } catch {
             try? opened.close()
             throw Failure(error, vault: vault.path)
         }
+    }
+
+    /// What has become of the folder.
+    private static func say(_ report: FolderReport) {
+        if let adoption = report.adoption {
+            if let folder = adoption.folder {
+                let files = adoption.taken == 1 ? "1 file" : "\(adoption.taken) files"
+                Console.say("Moved into the vault: \(files), to the folder \(folder)")
+            }
+            for left in adoption.left.prefix(20) {
+                Console.say("Left in the folder below the mount, in plaintext: \(left.name): \(left.reason)")
+            }
+            if adoption.left.count > 20 { Console.say("… and \(adoption.left.count - 20) more") }
+        }
+        for warning in report.warnings { Console.say(warning) }
     }
 
     /// A function of its own, so that the password is wiped when it returns, and not when the mount ends.

@@ -54,6 +54,7 @@ struct Status: ParsableCommand {
         if let words = status.fingerprint { Console.result("Words:    \(words)") }
         if let entries = status.entries { Console.result("Entries:  \(entries), \(status.trash ?? 0) in the trash") }
         if let bytes = status.fileBytes { Console.result("Size:     \(bytes / 1024) KiB") }
+        for line in status.folder ?? [] { Console.result("Folder:   \(line)") }
         for line in status.damage ?? [] { Console.result("Damaged:  \(line)") }
         if let synchronisation = status.synchronisation { report(synchronisation) }
     }

@@ -24,8 +24,14 @@ import Testing
     @Test func notEmpty() throws {
         try TestVault.with { vault in
             try vault.home.write("mine", to: "mount point/mine")
-            #expect(try refused(vault, vault.directory, 10).contains("not empty"))
+            let refusal = try refused(vault, vault.directory, 10)
+            #expect(refusal.contains("not empty") && refusal.contains("plaintext") && refusal.contains(": mine."))
+            #expect(refusal.contains("coffer mount --adopt") && !refusal.contains("--release"))
             #expect(try vault.read("mine") == "mine")
+            for name in ["1", "2", "3", "4", "5", "6\u{1B}[31m", "a\nb"] { try vault.write("text", to: name) }
+            #expect(try refused(vault, vault.directory, 10).contains(": 1, 2, 3, 4, 5 and 3 more."))
+            for name in ["1", "2", "3", "4", "5"] { try FileManager.default.removeItem(atPath: vault.path(name)) }
+            #expect(try refused(vault, vault.directory, 10).contains(": 6?[31m, a?b, mine."))
             #expect(!vault.isMounted)
         }
     }

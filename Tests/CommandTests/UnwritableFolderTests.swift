@@ -116,6 +116,7 @@ import Testing
         let program = "\(parent)/coffer"
         try TestVault.with(in: parent) { vault in
             try fill(vault)
+            try vault.release()
             let folder = vault.home.file(".local/share/coffer")
             try Command("chown", ["-R", "65534:65534", vault.home.path]).run(expecting: 0)
             try Command("chown", ["0:0", folder]).run(expecting: 0)

@@ -48,13 +48,13 @@ import Testing
 
     @Test(arguments: ["mount.coffer", "mount.fuse.coffer"]) func optionsAreTranslated(helper: String) throws {
         let options =
-            "rw,noauto,user=me,idle=10m,allow_other,x-systemd.automount,poll=5s,no-sync,ro,no-cache,no-lock-on-suspend,passfile=/a b"
+            "rw,noauto,user=me,idle=10m,allow_other,x-systemd.automount,poll=5s,no-sync,ro,no-cache,adopt,no-lock-on-suspend,passfile=/a b"
         let result = try translate(["/v 1", "/m 1", "-s", "-n", "-t", "fuse.coffer", "-o", options], helper: helper)
         #expect(result.code == 0)
         #expect(
             result.text.split(separator: "\n") == [
                 "mount", "/m 1", "--vault", "/v 1", "--idle", "10m", "-o", "allow_other", "--poll", "5s", "--no-sync",
-                "--read-only", "--no-cache",
+                "--read-only", "--no-cache", "--adopt",
                 "--no-lock-on-suspend", "--password-file", "/a b",
             ])
     }

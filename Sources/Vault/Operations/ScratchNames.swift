@@ -1,10 +1,10 @@
 /// The names under which editors keep what is no entry of the user's.
-enum ScratchNames {
+public enum ScratchNames {
     /// Swap files: they live in memory only and never reach the store.
     ///
     /// Vim's `.name.swp` and its successors `.swo`, `.swn`… (`:help swap-file`), and `.swx` and `.swpx`
     /// with which it probes the file system.
-    static func isVolatile(_ name: RawSpan) -> Bool {
+    public static func isVolatile(_ name: RawSpan) -> Bool {
         let count = name.byteCount
         guard count >= 6, name[0] == UInt8(ascii: ".") else { return false }
         if count >= 7, name.has(".swpx", at: count - 5) { return true }
