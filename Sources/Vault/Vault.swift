@@ -79,7 +79,7 @@ public final class Vault: Sendable {
         chunks = unlocked.chunks
         file = unlocked.file
         mounter = unlocked.mounter
-        let orphans = unlocked.orphans
+        let (orphans, hollow) = (unlocked.orphans, unlocked.hollow)
         tree = Mutex(unlocked.tree)
         trash = Mutex(unlocked.trash)
         applier = unlocked.committer.applier
@@ -88,7 +88,7 @@ public final class Vault: Sendable {
         checkpointer = Guarded(unlocked.checkpointer)
         committer = Guarded(unlocked.committer, willWait: unlocked.committer.willWait)
         if !isReadOnly {
-            eraseOrphans(orphans)
+            erase(orphans: orphans, hollow: hollow)
             maintenance.start(self)
         }
     }

@@ -22,7 +22,7 @@ import Testing
                 let operations = (0..<(Self.total / 10)).map { _ in Self.operation(&random) }
                 // Whole trees less often than in the short runs: they would be three quarters of the time.
                 let divergence = try ModelRunner(operations: operations, interval: 500).run(
-                    plain, ModelFolder(top: vault.directory)
+                    plain, ModelFolder(top: vault.directory, isMount: true)
                 ) { _ in }
                 if let divergence {
                     Issue.record("seed \(seed), tenth \(tenth): \(divergence.what)")

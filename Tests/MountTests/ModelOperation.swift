@@ -23,6 +23,11 @@ enum ModelOperation: Sendable, Equatable {
     case removeAttribute(String, String)
     case list(String)
     case status(String)
+    /// Opens a file and keeps it open; the next three are about the one that was opened last.
+    case hold(String)
+    case writeHeld(count: Int, seed: UInt8)
+    case readHeld
+    case release
     case remount
     case kill
 
@@ -59,6 +64,11 @@ extension ModelOperation {
             "setfattr -hn \(name) -v \"$(head -c \(count) /dev/zero | tr '\\0' x)\" \(q(path))"
         case .removeAttribute(let path, let name): "setfattr -hx \(name) \(q(path))"
         case .list(let path): "ls -A \(q(path))"
+        case .hold(let path): "[ -f \(q(path)) ] && exec {held}<> \(q(path))"
+        case .writeHeld(let count, let seed):
+            "\(Self.data(count, seed)) | dd of=/proc/$$/fd/$held conv=notrunc,fsync status=none"
+        case .readHeld: "stat -Lc '%h %f' /proc/$$/fd/$held"
+        case .release: "exec {held}>&-"
         case .status(let path): "stat \(q(path))"
         case .remount: "coffer lock && coffer mount \"$D\" --password-file \"$PASSWORD\""
         case .kill: "kill_daemon; coffer mount \"$D\" --password-file \"$PASSWORD\""
@@ -109,10 +119,16 @@ struct SeededGenerator: RandomNumberGenerator {
 extension ModelOperation {
     /// Few names, so that calls meet: files, folders and links of all kinds get in each other's way.
     private static func path(_ random: inout SeededGenerator) -> String {
-        let names = ["a", "b", "c", "d", "link", "long name with spaces", "\u{E4}\u{1F511}"]
+        let shared = ["a", "b", "c", "d", "link", "long name with spaces", "\u{E4}\u{1F511}"]
+        // Those that stay on a device: see ScratchNames.
+        let local = ["a~", "b~", "#c#", ".#d", "4913", ".goutputstream-1", ".~lock.a#", ".a.swp", ".Trash-0"]
+        let names = Int.random(in: 0..<4, using: &random) == 0 ? local : shared
         let depth = [1, 1, 1, 2, 2, 3].randomElement(using: &random) ?? 1
         return (0..<depth).map { _ in names.randomElement(using: &random) ?? "a" }.joined(separator: "/")
     }
+
+    /// Whether a file of that name lives in memory only.
+    static func isSwapFile(_ path: String) -> Bool { path.hasSuffix(".a.swp") }
 
     private static func count(_ random: inout SeededGenerator) -> Int {
         let limit = [1, 100, 5000, 70_000, 300_000].randomElement(using: &random) ?? 1
@@ -145,11 +161,17 @@ extension ModelOperation {
             let nanoseconds = Int.random(in: 0..<1_000_000_000, using: &random)
             return .times(first, seconds: Int.random(in: 0...2_000_000_000, using: &random), nanoseconds: nanoseconds)
         case 880..<910:
+            // In memory only, so without attributes (Mounting.md).
+            guard !isSwapFile(first) else { return .status(first) }
             let flags = Int32([0, 0, 1, 2].randomElement(using: &random) ?? 0)
             return .setAttribute(first, attribute, count: Int(seed), flags: flags)
-        case 910..<920: return .removeAttribute(first, attribute)
-        case 920..<950: return .list(first)
-        case 950..<996: return .status(first)
+        case 910..<920: return isSwapFile(first) ? .status(first) : .removeAttribute(first, attribute)
+        case 920..<940: return .list(first)
+        case 940..<965: return .status(first)
+        case 965..<976: return .hold(first)
+        case 976..<985: return .writeHeld(count: count(&random), seed: seed)
+        case 985..<991: return .readHeld
+        case 991..<996: return .release
         case 996..<997: return .removeTree(first)
         case 997..<999: return .remount
         default: return .kill

@@ -15,6 +15,14 @@ extension Committer {
         unsafe try put(.entry, slot: slot, seal, previous: previous, content: unsafe .none)
     }
 
+    /// Marks an entry as removed; its file stays as long.
+    func putInTrash(_ entry: EntryRecord, _ slot: Int64, _ seal: Seal, now: Timestamp) throws(Errno) {
+        var entry = entry
+        entry.removed = max(1, now.seconds)
+        entry.stamp = nextStamp()
+        try putEntry(entry, slot: slot, previous: seal)
+    }
+
     func deleteEntry(_ slot: Int64, _ seal: Seal) throws(Errno) { try delete(.entry, slot: slot, seal: seal) }
 
     // MARK: Files

@@ -25,6 +25,8 @@ struct Trash {
     private var first = 0
     /// By the entry's row.
     private var places: [Int64: Int] = [:]
+    /// How many items each file has, by the file's row.
+    private var held: [Int64: Int] = [:]
     /// Rows of entries, by what they are looked for.
     private var byName: [UInt64: Int64] = [:]
     /// Only what other devices have changed is looked for by identifiers.
@@ -50,6 +52,9 @@ struct Trash {
 
     var count: Int { places.count }
 
+    /// How many items are of the file with that row: as long as there is one, the row stays.
+    func count(ofFile slot: Int64) -> Int { held[slot] ?? 0 }
+
     mutating func add(_ item: Item) {
         // What is taken out again and again, as by an editor's backups, would stay in here behind one that waits.
         if items.count > count + count / 4 + 1024 { compact() }
@@ -59,12 +64,15 @@ struct Trash {
 
     private mutating func index(_ item: Item, at place: Int) {
         places[item.entrySlot] = place
+        held[item.fileSlot, default: 0] += 1
         byName[item.nameHash] = item.entrySlot
         byIdentifier?.insert(item)
     }
 
     private mutating func forget(_ item: Item) {
         places[item.entrySlot] = nil
+        let rest = count(ofFile: item.fileSlot) - 1
+        held[item.fileSlot] = rest > 0 ? rest : nil
         if byName[item.nameHash] == item.entrySlot { byName[item.nameHash] = nil }
         byIdentifier?.remove(item)
     }
@@ -77,6 +85,7 @@ struct Trash {
 
     mutating func sort() {
         items.sort { $0.removed < $1.removed }
+        held.removeAll(keepingCapacity: true)
         for (place, item) in items.enumerated() { index(item, at: place) }
     }
 
@@ -103,6 +112,14 @@ struct Trash {
         items[place].isTaken = true
         forget(items[place])
         return items[place]
+    }
+
+    /// Takes out all items of a file, which is no removed one any more.
+    mutating func take(allOfFile slot: Int64) -> [Item] {
+        guard count(ofFile: slot) > 0 else { return [] }
+        return items[first...].filter { $0.fileSlot == slot && !$0.isTaken }.compactMap {
+            take(entrySlot: $0.entrySlot)
+        }
     }
 
     /// Undoes ``take(entrySlot:)``.
@@ -135,9 +152,11 @@ struct Trash {
 extension Vault {
     /// Empties the trash of what is too old or too much, a bounded part at a time, and each time a few items in one
     /// transaction: others wait for it, and an item can have 64 versions.
-    func purgeTrash() {
+    ///
+    /// - Parameter now: in seconds since 1970.
+    func purgeTrash(now: Int64 = Timestamp.now().seconds) {
         for _ in 0..<32 {
-            let expired = trash.withLock { $0.takeExpired(now: Timestamp.now().seconds, most: 8) }
+            let expired = trash.withLock { $0.takeExpired(now: now, most: 8) }
             guard !expired.isEmpty, erase(expired) else { return }
         }
     }
@@ -147,27 +166,35 @@ extension Vault {
         committer.withLock { committer in
             do throws(Errno) {
                 try committer.transaction { () throws(Errno) in
-                    for item in expired { try erase(item, in: committer) }
+                    for item in expired {
+                        try committer.deleteEntry(item.entrySlot, committer.loadEntry(item.entrySlot).1)
+                    }
+                    // One file may have been removed under several names.
+                    let files = Dictionary(expired.map { ($0.fileSlot, $0) }) { first, _ in first }
+                    for item in files.values { try eraseFile(of: item, in: committer) }
                 }
             } catch {
-                // They stay in the store and are met again at the next unlock.
+                // Their rows are there still, and with them those of their files.
+                trash.withLock { trash in for item in expired { trash.putBack(item) } }
                 return false
             }
             return true
         }
     }
 
-    private func erase(_ item: Trash.Item, in committer: Committer) throws(Errno) {
-        let (_, seal) = try committer.loadEntry(item.entrySlot)
-        try committer.deleteEntry(item.entrySlot, seal)
-        let isInUse = tree.withLock { tree in
-            guard let node = tree.node(of: item.file) else { return false }
+    /// Inside a transaction: an item of the file is gone, and with the last one the file.
+    private func eraseFile(of item: Trash.Item, in committer: Committer) throws(Errno) {
+        guard trash.withLock({ $0.count(ofFile: item.fileSlot) }) == 0 else { return }
+        let links = tree.withLock { tree -> UInt32? in
+            guard let node = tree.node(of: item.file) else { return nil }
             let inode = tree.inode(at: UInt32(truncatingIfNeeded: node.index))
-            // Still open, or alive under another name: the row stays.
+            // Still open: the row goes with the last who has it so.
             if inode.links == 0 { tree.update(node) { $0.isDoomed = true } }
-            return true
+            return inode.links
         }
+        // Alive under another name.
+        guard links ?? 0 == 0 else { return }
         try committer.setRivals([], of: item.lineage)
-        if !isInUse { try eraseFile(item.fileSlot, in: committer) }
+        if links == nil { try eraseFile(item.fileSlot, in: committer) }
     }
 }

@@ -90,7 +90,7 @@ extension Vault {
             superseded: .now(), mode: old.mode, content: old.content, stamp: old.heads.first ?? .zero,
             twins: Array(old.heads.dropFirst()))
         let versionSlot = try insert(version, contentOf: slot, in: committer)
-        new.predecessor = versionSlot
+        try append(version: versionSlot, to: &new, in: committer)
         new.versions &+= old.versions
         new.countVersion(version)
         if isOpen {
@@ -103,6 +103,19 @@ extension Vault {
             try committer.deleteFile(slot, seal)
         }
         try trimHistory(of: &new, present: present, in: committer)
+    }
+
+    /// Puts a version, with what it has behind it, behind all others.
+    private func append(version: Int64, to record: inout FileRecord, in committer: Committer) throws(Errno) {
+        guard record.predecessor != 0 else { return record.predecessor = version }
+        var last = record.predecessor
+        var (found, seal) = try committer.loadVersion(last)
+        while found.predecessor != 0 {
+            last = found.predecessor
+            (found, seal) = try committer.loadVersion(last)
+        }
+        found.predecessor = version
+        unsafe try committer.putVersion(found, slot: last, previous: seal, content: .keep)
     }
 
     private func insert(_ version: VersionRecord, contentOf file: Int64, in committer: Committer) throws(Errno) -> Int64

@@ -176,6 +176,8 @@ extension Vault {
         guard let item = trash.withLock({ $0.item(nameHash: hash) }),
             let record = try? committer.loadFile(item.fileSlot).0, record.mode & FileType.mask == FileType.regular
         else { return nil }
+        // Its content would become a version of the new file's, where another removed entry has the same file.
+        guard trash.withLock({ $0.count(ofFile: item.fileSlot) }) == 1 else { return nil }
         return trash.withLock { $0.take(entrySlot: item.entrySlot) }
     }
 
@@ -200,7 +202,7 @@ extension Vault {
                 old.lineage = .fresh()
                 displaced = (node, old.lineage)
             }
-            old.successor = record.identifier
+            old.successor = record.lineage
             unsafe try committer.putFile(old, slot: item.fileSlot, previous: seal, content: .keep)
             return displaced
         }
@@ -229,6 +231,7 @@ extension Vault {
     public func link(_ node: Node, _ name: RawSpan, in parent: Node, remember: Bool) throws(Errno) -> Attributes {
         if isReadOnly { throw .readOnlyFileSystem }
         try Vault.check(name)
+        try settle(node)
         return try committer.withLock { (committer) throws(Errno) in
             var (inode, directory) = try tree.withLock { (tree) throws(Errno) in
                 let inode = try tree.inode(node)
@@ -240,7 +243,8 @@ extension Vault {
                 guard inode.links < 65_000 else { throw .tooManyLinks }
                 return (inode, directory)
             }
-            guard !inode.isVolatile else { throw .notPermitted }
+            // Its name went meanwhile.
+            guard !inode.isVolatile else { throw .noSuchFileOrDirectory }
             inode.changed = .now()
             inode.links += 1
             directory = Vault.touched(directory)
@@ -256,6 +260,7 @@ extension Vault {
                 entry.made = committer.root.lamport
                 try committer.putEntry(entry, slot: slot, previous: nil)
                 try storeAttributes(of: changed, in: committer) { (record) throws(Errno) in
+                    if !isLocal { record.successor = .none }
                     if isFirst { committer.announceAnew(&record) }
                 }
                 try storeAttributes(of: touched, in: committer)

@@ -92,23 +92,31 @@ extension Vault {
         case named
         /// Entry and file wait in the trash.
         case trashed
+        /// The file waits in the trash under another entry.
+        case kept
         /// The rows are gone, or go with the last reference.
         case doomed
     }
 
     /// Inside a transaction: takes an entry away. The caller changes the tree and the directory.
     func removeEntry(_ dentry: Dentry, _ inode: Inode, now: Timestamp, in committer: Committer) throws(Errno) -> Fate {
-        var (entry, entrySeal) = try committer.loadEntry(dentry.slot)
+        let (entry, entrySeal) = try committer.loadEntry(dentry.slot)
         var (record, seal) = try committer.loadFile(inode.slot)
         if isLeaving(dentry) { try committer.noteRemoval(of: entry, record) }
         if !inode.isDirectory, inode.links > 1 {
             var inode = inode
             inode.changed = now
-            try committer.deleteEntry(dentry.slot, entrySeal)
             try storeAttributes(of: inode, in: committer)
+            // Only backups of it are left: what goes with the last of them is what this name had.
+            guard dentry.isLocal || inode.links - 1 > inode.localNames else {
+                try committer.putInTrash(entry, dentry.slot, entrySeal, now: now)
+                return .trashed
+            }
+            try committer.deleteEntry(dentry.slot, entrySeal)
             return .named
         }
-        if try handToSuccessor(record, seal, inode, in: committer) {
+        let isHeld = isHeld(inode.slot)
+        if dentry.isLocal, !isHeld, try handToSuccessor(record, seal, inode, in: committer) {
             try committer.deleteEntry(dentry.slot, entrySeal)
             return .doomed
         }
@@ -116,17 +124,20 @@ extension Vault {
         let isLive = record.content.size > 0 || (committer.root.isReplicated && !record.heads.isEmpty)
         let hasContent = isLive || record.history != 0 || record.predecessor != 0
         if (hasContent && !dentry.isLocal) || inode.isDirectory {
-            entry.removed = max(1, now.seconds)
-            entry.stamp = committer.nextStamp()
             record.changed = now
-            try committer.putEntry(entry, slot: dentry.slot, previous: entrySeal)
+            try committer.putInTrash(entry, dentry.slot, entrySeal, now: now)
             unsafe try committer.putFile(record, slot: inode.slot, previous: seal, content: .keep)
             return .trashed
         }
         try committer.deleteEntry(dentry.slot, entrySeal)
+        // A backup name goes, and the entry that had the file before is in the trash.
+        if isHeld { return .kept }
         if claim(inode.identifier, in: committer) { try eraseFile(inode.slot, in: committer) }
         return .doomed
     }
+
+    /// Whether something in the trash is of the file with that row, which then stays as it is.
+    func isHeld(_ slot: Int64) -> Bool { trash.withLock { $0.count(ofFile: slot) > 0 } }
 
     /// Whether other devices may know the entry.
     func isLeaving(_ dentry: Dentry) -> Bool {
@@ -138,17 +149,29 @@ extension Vault {
         _ record: FileRecord, _ seal: Seal, _ inode: Inode, in committer: Committer
     ) throws(Errno) -> Bool {
         guard record.successor != .none, inode.isRegular,
-            let heir = tree.withLock({ tree in
-                tree.node(of: record.successor).map { tree.inode(at: UInt32(truncatingIfNeeded: $0.index)) }
-            }), heir.slot != 0
+            let heir = slot(ofSuccessor: record.successor, besides: inode.slot)
         else { return false }
-        var (heirRecord, heirSeal) = try committer.loadFile(heir.slot)
-        guard heirRecord.predecessor == 0 else { return false }
+        var (heirRecord, heirSeal) = try committer.loadFile(heir)
+        let present = try chunkListInTransaction(.file, heir, heirRecord.content, committer)
         try supersede(
             record, slot: inode.slot, seal: seal, isOpen: !claim(inode.identifier, in: committer), by: &heirRecord,
-            in: committer)
-        unsafe try committer.putFile(heirRecord, slot: heir.slot, previous: heirSeal, content: .keep)
+            present: present, in: committer)
+        unsafe try committer.putFile(heirRecord, slot: heir, previous: heirSeal, content: .keep)
         return true
+    }
+
+    /// The row of the file that a backup belongs to, also where that was saved again or removed since.
+    ///
+    /// - Parameter successor: its lineage, or, as programs of before 0.2 have written it, its identifier.
+    private func slot(ofSuccessor successor: Identifier, besides backup: Int64) -> Int64? {
+        func slot(_ node: Node?, _ tree: borrowing Tree) -> Int64? {
+            node.map { tree.inode(at: UInt32(truncatingIfNeeded: $0.index)).slot }
+        }
+        let (alive, older) = tree.withLock { tree in
+            (slot(tree.node(ofLineage: successor), tree), slot(tree.node(of: successor), tree))
+        }
+        let removed = trash.withLock { $0.item(lineage: successor)?.fileSlot }
+        return [alive, removed, older].compactMap { $0 }.first { $0 != 0 && $0 != backup }
     }
 
     /// Forgets a file that has no name, no open descriptor and no reference of the kernel left; its row

@@ -27,6 +27,7 @@ extension Vault {
         try Vault.check(newName)
         guard flags.rawValue <= 2 else { throw .invalidArgument }
         try settle(name, in: parent)
+        if flags.contains(.exchange) { try settle(newName, in: newParent) }
         let replaced = try committer.withLock { (committer) throws(Errno) -> Node? in
             let move = try tree.withLock { (tree) throws(Errno) in
                 try Move(name, in: parent, to: newName, in: newParent, flags: flags, tree)
@@ -48,9 +49,24 @@ extension Vault {
     private func rename(
         _ move: Move, _ name: RawSpan, _ newName: RawSpan, over volatile: VolatileTarget?, _ committer: Committer
     ) throws(Errno) {
+        var plan = try plan(move, newName, committer)
+        // What was left behind when the file got its local name was not removed after all.
+        if move.source.isLocal, !plan.isLocal {
+            plan.returning = trash.withLock { $0.take(allOfFile: plan.moved.slot) }
+        }
+        do throws(Errno) { try commit(move, newName, over: volatile, &plan, committer) } catch {
+            trash.withLock { trash in for item in plan.returning { trash.putBack(item) } }
+            throw error
+        }
+        let now = plan.moved.changed.seconds
+        if plan.fate == .trashed, let target = move.target, let old = move.targetInode {
+            noteTrashed(target, old, newName, in: move.newDirectory, at: now)
+        }
+        if plan.isBackup { noteTrashed(move.source, plan.moved, name, in: move.directory, at: now) }
+    }
+
+    private func plan(_ move: Move, _ newName: RawSpan, _ committer: Committer) throws(Errno) -> RenamePlan {
         let isLocal = ScratchNames.isLocal(newName, isDirectory: move.inode.isDirectory)
-        // A backup name: the entry stays with its old name, for the file that will be written there.
-        let isBackup = isLocal && !move.source.isLocal && move.inode.isRegular
         let leaves = tree.withLock { tree in
             (from: !move.source.isLocal && !tree.isLocal(move.parent), to: !isLocal && !tree.isLocal(move.newParent))
         }
@@ -60,15 +76,22 @@ extension Vault {
             throw .improperLink
         }
         let touched = move.touchedDirectories()
-        var inode = move.inode
-        inode.changed = touched.old.changed
-        let moved = inode
-        var plan = RenamePlan(entrySlot: move.source.slot, identifier: move.source.identifier, isLocal: isLocal)
-        plan.leaves = leaves
+        var moved = move.inode
+        moved.changed = touched.old.changed
+        return RenamePlan(
+            moved: moved, touched: touched, entrySlot: move.source.slot, identifier: move.source.identifier,
+            isLocal: isLocal, isBackup: isLocal && !move.source.isLocal && (moved.isRegular || moved.isSymbolicLink),
+            leaves: leaves)
+    }
+
+    private func commit(
+        _ move: Move, _ newName: RawSpan, over volatile: VolatileTarget?, _ plan: inout RenamePlan,
+        _ committer: Committer
+    ) throws(Errno) {
+        let (moved, touched) = (plan.moved, plan.touched)
         try commit(committer) { () throws(Errno) in
-            if isBackup {
-                try leaveBehind(move, now: moved.changed, &plan, in: committer)
-            }
+            if plan.isBackup { try leaveBehind(move, &plan, in: committer) }
+            if !plan.returning.isEmpty { try comeBack(move, newName, &plan, in: committer) }
             var record: FileRecord?
             if let target = move.target, let old = move.targetInode {
                 record = try replace(target, old, with: moved, move, &plan, in: committer)
@@ -77,6 +100,7 @@ extension Vault {
             if record == nil {
                 let isFirst = !plan.leaves.from && plan.leaves.to
                 try storeAttributes(of: moved, in: committer) { (record) throws(Errno) in
+                    if !plan.isLocal { record.successor = .none }
                     if isFirst { committer.announceAnew(&record) }
                 }
             }
@@ -84,12 +108,8 @@ extension Vault {
             if move.parent != move.newParent { try storeAttributes(of: touched.new, in: committer) }
         } apply: { tree, _ in
             if let volatile { tree.dropName(volatile.index, of: volatile.node, changed: moved.changed) }
-            tree.apply(move, newName, plan, touched: touched, changed: moved.changed)
+            tree.apply(move, newName, plan)
         }
-        if plan.fate == .trashed, let target = move.target, let old = move.targetInode {
-            noteTrashed(target, old, newName, in: move.newDirectory, at: moved.changed.seconds)
-        }
-        if isBackup { noteTrashed(move.source, moved, name, in: move.directory, at: moved.changed.seconds) }
     }
 
     private func isEmptyOrFile(_ move: Move) -> Bool {
@@ -98,32 +118,55 @@ extension Vault {
 
     /// What a rename does to the entries.
     struct RenamePlan {
+        /// The moved file, and the two directories, as they are afterwards.
+        let moved: Inode
+        let touched: (old: Inode, new: Inode)
         /// The row and identifier that the entry has under its new name.
         var entrySlot: Int64
         var identifier: Identifier
-        var isLocal: Bool
+        let isLocal: Bool
+        /// To a backup name: the entry stays with its old name, for the file that will be written there.
+        let isBackup: Bool
+        /// Whether other devices may know the old name, and hear of the new one.
+        let leaves: (from: Bool, to: Bool)
         /// What became of the file that was replaced.
         var fate: Fate?
         /// The entry at the new name keeps its row and points at the moved file.
         var keepsTarget = false
-        /// Whether other devices may know the old name, and hear of the new one.
-        var leaves = (from: false, to: false)
         /// The lineage that the moved file goes on with.
         var lineage: Identifier?
+        /// What the trash has of the moved file, and loses.
+        var returning: [Trash.Item] = []
+        /// The entry at the new name is the one of these that was left behind there.
+        var isBack = false
     }
 
     /// Inside the transaction: the old name's entry is marked removed, and a new local one takes the
     /// backup name.
-    private func leaveBehind(
-        _ move: Move, now: Timestamp, _ plan: inout RenamePlan, in committer: Committer
-    ) throws(Errno) {
-        var (entry, seal) = try committer.loadEntry(move.source.slot)
+    private func leaveBehind(_ move: Move, _ plan: inout RenamePlan, in committer: Committer) throws(Errno) {
+        let (entry, seal) = try committer.loadEntry(move.source.slot)
         if plan.leaves.from { try committer.noteRemoval(of: entry, try committer.loadFile(move.inode.slot).0) }
-        entry.removed = max(1, now.seconds)
-        entry.stamp = committer.nextStamp()
-        try committer.putEntry(entry, slot: move.source.slot, previous: seal)
+        try committer.putInTrash(entry, move.source.slot, seal, now: plan.moved.changed)
         plan.entrySlot = committer.freshSlot()
         plan.identifier = .fresh()
+    }
+
+    /// Inside the transaction, the counterpart: the entry that was left behind at the new name has its file again, and
+    /// others of the file leave the trash.
+    private func comeBack(
+        _ move: Move, _ newName: RawSpan, _ plan: inout RenamePlan, in committer: Committer
+    ) throws(Errno) {
+        let hash = tree.withLock { $0.nameHash(newName, in: move.newDirectory.identifier) }
+        for item in plan.returning {
+            let (entry, seal) = try committer.loadEntry(item.entrySlot)
+            guard item.nameHash == hash, move.target == nil, !plan.isBack else {
+                try committer.deleteEntry(item.entrySlot, seal)
+                continue
+            }
+            try committer.deleteEntry(move.source.slot, committer.loadEntry(move.source.slot).1)
+            try committer.dropRegister(of: entry.identifier)
+            (plan.entrySlot, plan.identifier, plan.isBack) = (item.entrySlot, entry.identifier, true)
+        }
     }
 
     /// Inside the transaction: what the new name pointed at goes. Returns the moved file's record where
@@ -134,7 +177,7 @@ extension Vault {
     ) throws(Errno) -> FileRecord? {
         let (oldEntry, _) = try committer.loadEntry(target.slot)
         let isSave = moved.isRegular && old.isRegular && !target.isLocal
-        guard isSave, old.links == 1 else {
+        guard isSave, old.links == 1, !isHeld(old.slot) else {
             plan.fate = try removeEntry(target, old, now: moved.changed, in: committer)
             return nil
         }
@@ -142,11 +185,8 @@ extension Vault {
         var (record, seal) = try committer.loadFile(moved.slot)
         record.take(moved, mounter: mounter)
         record.stamp = committer.nextStamp()
+        record.successor = .none
         let (oldRecord, oldFileSeal) = try committer.loadFile(old.slot)
-        guard record.predecessor == 0 else {
-            plan.fate = try removeEntry(target, old, now: moved.changed, in: committer)
-            return nil
-        }
         if move.source.slot == plan.entrySlot {
             let (source, sourceSeal) = try committer.loadEntry(move.source.slot)
             if plan.leaves.from { try committer.noteRemoval(of: source, record) }
@@ -187,13 +227,13 @@ extension Vault {
     private func writeMovedEntry(
         _ move: Move, _ moved: Inode, _ newName: RawSpan, _ plan: inout RenamePlan, in committer: Committer
     ) throws(Errno) {
-        let isNew = plan.entrySlot != move.source.slot && !plan.keepsTarget
+        let isNew = plan.isBackup && !plan.keepsTarget
         let before = isNew ? nil : try committer.loadEntry(plan.entrySlot)
         var entry = EntryRecord(
             identifier: plan.identifier, parent: move.newDirectory.identifier, file: moved.identifier,
             stamp: committer.nextStamp(), made: before?.0.made ?? committer.root.lamport, isLocal: plan.isLocal,
             name: newName.array)
-        if let (old, _) = before, plan.leaves.from != plan.leaves.to, !plan.keepsTarget {
+        if let (old, _) = before, plan.leaves.from != plan.leaves.to, !plan.keepsTarget, !plan.isBack {
             // For other devices one goes, or another one comes.
             if plan.leaves.from { try committer.noteRemoval(of: old, try committer.loadFile(moved.slot).0) }
             plan.identifier = .fresh()
@@ -209,9 +249,9 @@ extension Vault {
 extension Tree {
     /// Does to the tree what a rename has done to the store.
     fileprivate mutating func apply(
-        _ move: Vault.Move, _ newName: RawSpan, _ plan: Vault.RenamePlan, touched: (old: Inode, new: Inode),
-        changed: Timestamp
+        _ move: Vault.Move, _ newName: RawSpan, _ plan: Vault.RenamePlan
     ) {
+        let changed = plan.moved.changed
         removeDentry(move.sourceIndex)
         if let old = move.targetNode {
             dropName(move.targetIndex, of: old, changed: changed)
@@ -222,7 +262,7 @@ extension Tree {
             isLocal: plan.isLocal)
         if let lineage = plan.lineage { setLineage(of: move.node, to: lineage) }
         update(move.node) { $0.changed = changed }
-        update(move.parent) { $0.take(touched.old) }
-        if move.parent != move.newParent { update(move.newParent) { $0.take(touched.new) } }
+        update(move.parent) { $0.take(plan.touched.old) }
+        if move.parent != move.newParent { update(move.newParent) { $0.take(plan.touched.new) } }
     }
 }

@@ -6,15 +6,28 @@ internal import SystemPackage
 extension Vault {
     /// A file that lived in memory only gets a lasting name: it is stored first, with its content.
     func settle(_ name: RawSpan, in parent: Node) throws(Errno) {
-        let found = tree.withLock { tree -> (UInt32, Node)? in
-            guard let index = tree.find(name, in: parent), tree.dentry(at: index).slot == 0 else { return nil }
-            return (index, Node(index: Int(tree.dentry(at: index).node)))
+        if let index = tree.withLock({ $0.find(name, in: parent) }) { try settle(index) }
+    }
+
+    /// The same for a file that gets a second name.
+    func settle(_ node: Node) throws(Errno) {
+        let index = tree.withLock { tree -> UInt32? in
+            guard let inode = try? tree.inode(node), inode.isVolatile, !inode.isDirectory else { return nil }
+            return tree.names(of: node).first
         }
-        guard let (index, node) = found else { return }
+        if let index { try settle(index) }
+    }
+
+    private func settle(_ index: UInt32) throws(Errno) {
+        let node = tree.withLock { tree in
+            let dentry = tree.dentry(at: index)
+            return dentry.slot == 0 ? Node(index: Int(dentry.node)) : nil
+        }
+        guard let node else { return }
         try openContent(node).withLock { (state) throws(Errno) in
             guard state.slot == 0 else { return }
             state.slot = try committer.withLock { (committer) throws(Errno) in
-                try settle(index, node, name, in: parent, committer)
+                try settle(index, node, committer)
             }
             state.isDirty = state.size > 0
             state.stored = nil
@@ -22,11 +35,12 @@ extension Vault {
         }
     }
 
-    private func settle(
-        _ index: UInt32, _ node: Node, _ name: RawSpan, in parent: Node, _ committer: Committer
-    ) throws(Errno) -> Int64 {
-        let (dentry, inode, directory) = try tree.withLock { (tree) throws(Errno) in
-            (tree.dentry(at: index), try tree.inode(node), try tree.inode(parent))
+    private func settle(_ index: UInt32, _ node: Node, _ committer: Committer) throws(Errno) -> Int64 {
+        let (dentry, name, inode, directory) = try tree.withLock { (tree) throws(Errno) in
+            let dentry = tree.dentry(at: index)
+            // It may have been removed, and the place be another entry's.
+            guard dentry.slot == 0, Int(dentry.node) == node.index else { throw .noSuchFileOrDirectory }
+            return (dentry, tree.name(of: index), try tree.inode(node), tree.inode(at: dentry.parent))
         }
         let slot = committer.freshSlot()
         let entrySlot = committer.freshSlot()
@@ -38,7 +52,7 @@ extension Vault {
             unsafe try committer.putFile(record, slot: slot, previous: nil, content: .none)
             let entry = EntryRecord(
                 identifier: dentry.identifier, parent: directory.identifier, file: inode.identifier,
-                stamp: committer.nextStamp(), isLocal: true, name: name.array)
+                stamp: committer.nextStamp(), isLocal: true, name: name)
             try committer.putEntry(entry, slot: entrySlot, previous: nil)
         } apply: { tree, _ in
             tree.update(node) { $0.slot = slot }

@@ -76,10 +76,20 @@ struct ReplicationOverlay {
     /// Lineages that were not known before.
     var made: Set<Identifier> = []
     /// Rows of entries that were taken out of the trash.
-    var adopted: Set<Int64> = []
+    private(set) var adopted: Set<Int64> = []
+    /// How many these are of each file, by the file's row.
+    private var adoptedOfFile: [Int64: Int] = [:]
     private(set) var steps: [Step] = []
 
     mutating func add(_ step: Step) { steps.append(step) }
+
+    mutating func adopt(_ item: Trash.Item) {
+        adopted.insert(item.entrySlot)
+        adoptedOfFile[item.fileSlot, default: 0] += 1
+        add(.takeFromTrash(entrySlot: item.entrySlot))
+    }
+
+    func adopted(ofFile slot: Int64) -> Int { adoptedOfFile[slot] ?? 0 }
 
     mutating func set(_ file: File?, of lineage: Identifier) {
         if case .some(.some(let old)) = files[lineage] { lineages[old.identifier] = nil }

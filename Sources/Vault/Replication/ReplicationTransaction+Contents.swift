@@ -62,10 +62,16 @@ extension ReplicationTransaction {
         }
     }
 
-    /// The old file becomes the version before the new one, or goes where it was empty.
+    /// The old file becomes the version before the new one, or goes where it was empty. One that a removed entry has
+    /// stays that entry's.
     private func retire(
         _ old: FileRecord, _ file: ReplicationOverlay.File, _ seal: Seal, _ new: inout FileRecord, _ slot: Int64
     ) throws(Errno) {
+        guard !isHeld(file) else {
+            var old = old
+            old.lineage = .fresh()
+            return unsafe try committer.putFile(old, slot: file.slot, previous: seal, content: .keep)
+        }
         let isOpen = !isFree(file.identifier)
         if old.content.size > 0 || old.history != 0 || old.predecessor != 0 {
             let chunks = try vault.chunkListInTransaction(.file, slot, new.content, committer)

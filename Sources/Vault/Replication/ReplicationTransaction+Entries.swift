@@ -151,8 +151,7 @@ extension ReplicationTransaction {
         let (entry, seal) = try committer.loadEntry(item.entrySlot)
         let file = try committer.loadFile(item.fileSlot).0
         try committer.deleteEntry(item.entrySlot, seal)
-        overlay.adopted.insert(item.entrySlot)
-        overlay.add(.takeFromTrash(entrySlot: item.entrySlot))
+        overlay.adopt(item)
         guard names(of: file.lineage).isEmpty, overlay.files[file.lineage] == nil else { return }
         overlay.set(ReplicationOverlay.File(slot: item.fileSlot, identifier: item.file), of: file.lineage)
         overlay.lost[file.lineage] = (entry, slot: item.entrySlot)
@@ -175,14 +174,20 @@ extension ReplicationTransaction {
         try erase(file, lineage)
     }
 
-    /// Erases a file without a name; its row goes with the last who has it open.
+    /// Erases a file without a name, unless the trash has it; its row goes with the last who has it open.
     func erase(_ file: ReplicationOverlay.File, _ lineage: Identifier) throws(Errno) {
+        guard !isHeld(file) else { return overlay.lost[lineage] = nil }
         let isFree = isFree(file.identifier)
         overlay.add(.doom(file.identifier))
         if isFree { try vault.eraseFile(file.slot, in: committer) }
         overlay.lost[lineage] = nil
         overlay.set(nil, of: lineage)
         try committer.setRivals([], of: lineage)
+    }
+
+    /// Whether a removed entry has the file.
+    func isHeld(_ file: ReplicationOverlay.File) -> Bool {
+        vault.trash.withLock { $0.count(ofFile: file.slot) } > overlay.adopted(ofFile: file.slot)
     }
 
     /// Registers of removed entries are forgotten where every device knows that they are gone.

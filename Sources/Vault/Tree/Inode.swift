@@ -16,6 +16,8 @@ struct Inode {
     var group: UInt32
     /// Entries that point here; for a directory, 2 and one for each directory in it.
     var links: UInt32
+    /// How many of them never leave this device by their own name.
+    var localNames: UInt32 = 0
     var device: UInt32
     /// How many open files there are on it.
     var opens: UInt32 = 0
@@ -33,6 +35,7 @@ struct Inode {
 
     var isDirectory: Bool { mode & FileType.mask == FileType.directory }
     var isRegular: Bool { mode & FileType.mask == FileType.regular }
+    var isSymbolicLink: Bool { mode & FileType.mask == FileType.symbolicLink }
     /// Lives in memory only: an editor's swap file.
     var isVolatile: Bool { slot == 0 }
 

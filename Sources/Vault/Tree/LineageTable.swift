@@ -124,6 +124,10 @@ extension Tree {
     mutating func point(_ index: UInt32, to node: Node) {
         let dentry = dentries[Int(index)]
         entryIndex?.remove(dentry.identifier, index, node: dentry.node)
+        if dentry.isLocal {
+            update(Node(index: Int(dentry.node))) { $0.localNames -= 1 }
+            update(node) { $0.localNames += 1 }
+        }
         updateDentry(index) { $0.node = UInt32(truncatingIfNeeded: node.index) }
         entryIndex?.insert(dentry.identifier, index, node: UInt32(truncatingIfNeeded: node.index))
         setDirectoryDentry(of: node, to: index)

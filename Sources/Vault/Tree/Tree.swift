@@ -135,6 +135,7 @@ struct Tree {
         enterInNameIndex(index, name)
         entryCount += 1
         entryIndex?.insert(identifier, index, node: dentry.node)
+        if isLocal { inodes[node.index].localNames += 1 }
         if inodes[node.index].directory >= 0 { directories[Int(inodes[node.index].directory)].dentry = index }
         return index
     }
@@ -143,6 +144,7 @@ struct Tree {
         let dentry = dentries[Int(index)]
         removeFromNameIndex(index)
         entryIndex?.remove(dentry.identifier, index, node: dentry.node)
+        if dentry.isLocal { inodes[Int(dentry.node)].localNames -= 1 }
         names.remove(dentry.name)
         directories[Int(inodes[Int(dentry.parent)].directory)].remove(cookie: dentry.cookie)
         dentries[Int(index)].node = 0

@@ -180,10 +180,15 @@ struct TreeBuilder {
     var damage: [Damage] = []
     /// Rows of files that nothing points at: left over from a process that was killed.
     var orphans: [Int64] = []
+    /// Rows of removed entries whose file is gone: left over from a program of before 0.2, which erased the file of a
+    /// removed entry with its backup name (`mv a a~; rm a~`). The name is all that they have.
+    var hollow: [Int64] = []
+    private let keepsNameless: Bool
 
     /// - Parameter keepsNameless: something is damaged: files that have lost their entry or their directory are
     ///   shown in the top directory.
     init(files: consuming Scan, entries: consuming Scan, root: Identifier, keepsNameless: Bool) {
+        self.keepsNameless = keepsNameless
         var rootIndex = files.inodes.firstIndex { $0.identifier == root && $0.slot != 0 } ?? 0
         if rootIndex == 0 || !files.inodes[rootIndex].isDirectory {
             damage.append(Damage("the top directory is missing"))
@@ -217,6 +222,8 @@ struct TreeBuilder {
         if entry.removed != 0 {
             let slot = node.map { tree.inode(at: UInt32(truncatingIfNeeded: $0.index)).slot } ?? 0
             guard let node, slot != 0 else {
+                // Where no row is missing it was erased, and not lost.
+                guard keepsNameless else { return hollow.append(entry.slot) }
                 return damage.append(Damage(path: text(name), "its file in the trash is missing"))
             }
             tree.update(node) { $0.opens = 1 }

@@ -22,6 +22,8 @@ struct Unlocked {
     let checkpointer: Connection?
     /// Rows of files that nothing points at.
     let orphans: [Int64]
+    /// Rows of removed entries without a file.
+    let hollow: [Int64]
 
     init(
         file: VaultFile, accountKey: AccountKey, header: Header, vault: Identifier, options: Vault.OpenOptions,
@@ -42,7 +44,7 @@ struct Unlocked {
         let builder = TreeBuilder(
             files: scan.files, entries: scan.entries, root: vault, keepsNameless: !found.isEmpty)
         found += builder.damage
-        (tree, trash, orphans) = (builder.tree, builder.trash, builder.orphans)
+        (tree, trash, orphans, hollow) = (builder.tree, builder.trash, builder.orphans, builder.hollow)
         let places = ChunkFile(vault: file.path, used: scan.rest.cells, isReadOnly: options.readOnly)
         if places.isCutShort { found.append(Damage("whole chunks of large files are missing: \(places.path.string)")) }
         chunks = places

@@ -52,13 +52,14 @@ extension Vault {
         return Vault(unlocked)
     }
 
-    /// Erases rows that a killed process left without a name.
-    func eraseOrphans(_ orphans: [Int64]) {
-        guard !orphans.isEmpty else { return }
+    /// Erases rows of files that a killed process left without a name, and of removed entries that have no file.
+    func erase(orphans: [Int64], hollow: [Int64]) {
+        guard !orphans.isEmpty || !hollow.isEmpty else { return }
         committer.withLock { committer in
             do throws(Errno) {
                 try committer.transaction { () throws(Errno) in
                     for slot in orphans { try eraseFile(slot, in: committer) }
+                    for slot in hollow { try committer.deleteEntry(slot, committer.loadEntry(slot).1) }
                 }
             } catch {
                 // They cost space only, and are met again the next time.

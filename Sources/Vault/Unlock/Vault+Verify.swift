@@ -33,6 +33,9 @@ extension Vault {
             if total.damage.isEmpty, total.sum != committer.root.sum, report.damage.isEmpty {
                 report.damage.append(Damage("rows were changed since the vault was opened"))
             }
+            // What is called well has to open.
+            let tree = TreeBuilder(files: scan.files, entries: scan.entries, root: identifier, keepsNameless: true)
+            report.damage += tree.damage.filter { !report.damage.contains($0) }
             return scan
         }
         let files = scan.files.inodes.dropFirst()
