@@ -16,7 +16,7 @@ extension Committer {
     }
 
     /// Marks an entry as removed; its file stays as long.
-    func putInTrash(_ entry: EntryRecord, _ slot: Int64, _ seal: Seal, now: Timestamp) throws(Errno) {
+    func putInTrash(_ entry: EntryRecord, _ slot: Int64, _ seal: Seal?, now: Timestamp) throws(Errno) {
         var entry = entry
         entry.removed = max(1, now.seconds)
         entry.stamp = nextStamp()

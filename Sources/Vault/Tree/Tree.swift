@@ -154,6 +154,7 @@ struct Tree {
     }
 
     func name(of dentry: UInt32) -> [UInt8] { names.name(dentries[Int(dentry)].name) }
+    func name(_ dentry: Dentry) -> [UInt8] { names.name(dentry.name) }
 
     func withName<R>(of dentry: UInt32, _ body: (RawSpan) -> R) -> R {
         names.withName(dentries[Int(dentry)].name, body)

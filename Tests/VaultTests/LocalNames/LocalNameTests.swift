@@ -51,6 +51,11 @@ import Testing
         [
             .save("a", 1, isLarge: false), .save("a~", 2, isLarge: false), .rename("a~", "a", flags: 2), .unlink("a~"),
         ],
+        [
+            .save("a", 1, isLarge: false), .symbolicLink("a~"), .rename("a~", "a", flags: 2),
+            .save("b", 2, isLarge: false),
+            .rename("b", "a~", flags: 0),
+        ],
         [.save(".a.swp", 1, isLarge: false), .save("a", 2, isLarge: false), .rename("a", ".a.swp", flags: 2)],
         [.save(".a.swp", 1, isLarge: false), .link(".a.swp", "a"), .unlink(".a.swp"), .unlink("a")],
     ]
