@@ -1,4 +1,5 @@
 internal import CFuse
+internal import Glibc
 
 /// What the kernel and we agree on when a session starts: bits of FUSE_INIT (<linux/fuse.h>).
 public struct ConnectionFlags: OptionSet, Sendable {
@@ -10,9 +11,6 @@ public struct ConnectionFlags: OptionSet, Sendable {
     /// Pages stay until we invalidate them. Else the kernel drops all pages of a file when it sees another
     /// time or length than it had.
     public static let explicitInvalidation = ConnectionFlags(rawValue: 1 << 25)
-    /// Writing past the page cache drops the pages that other descriptors have brought there. The kernel that first
-    /// said this flag (6.6) is the one that does so.
-    public static let directWritesInvalidate = ConnectionFlags(rawValue: COFFER_FUSE_DIRECT_IO_ALLOW_MMAP)
 }
 
 /// What we ask for, each where the kernel has it, and why.
@@ -22,7 +20,6 @@ enum Connection {
         1 << 3,  // ATOMIC_O_TRUNC: open truncates by itself, which saves a setattr
         1 << 5,  // BIG_WRITES: more than a page a write
         1 << 13,  // DO_READDIRPLUS: a listing brings the attributes, so that `ls -l` asks nothing more
-        1 << 15,  // ASYNC_DIO: parts of one direct read or write run beside each other (--no-cache)
         1 << 18,  // PARALLEL_DIROPS: lookups and listings of one directory run beside each other
         1 << 22,  // MAX_PAGES: 256 pages a request instead of 32
         1 << 23,  // CACHE_SYMLINKS: a target is read once; it never changes
@@ -30,10 +27,13 @@ enum Connection {
         ConnectionFlags.handlesSetIDs.rawValue,
         1 << 30,  // INIT_EXT: there is a second word of flags, for the next ones
         // Programs may share mappings of files with direct I/O (SQLite's do).
-        ConnectionFlags.directWritesInvalidate.rawValue,
+        COFFER_FUSE_DIRECT_IO_ALLOW_MMAP,
         COFFER_FUSE_NO_EXPORT_SUPPORT,  // no open_by_handle_at(2) past the names, and no NFS
     ]
     // Left out with a reason:
+    // ASYNC_DIO: an asynchronous write past the page cache (O_DIRECT with io_submit(2) or io_uring(7)) then ends without
+    // dropping the pages that somebody has read meanwhile, and they stay, with what was in the file before it
+    // (fuse_aio_complete in fs/fuse/file.c). Without it such a write runs to its end when it is submitted.
     // WRITEBACK_CACHE: what a program wrote would wait in the kernel, where a lock or a crash loses it.
     // AUTO_INVAL_DATA: the opposite of EXPLICIT_INVAL_DATA, and stronger.
     // READDIRPLUS_AUTO: listings without attributes would be followed by a lookup for each name.
@@ -49,6 +49,31 @@ enum Connection {
     /// The largest read and write, in bytes: 256 pages, the most that a kernel takes unless it is told
     /// otherwise (fs.fuse.max_pages_limit).
     static let largest: UInt32 = 1 << 20
+
+    /// Whether the kernel drops, behind a write past the page cache, the pages that somebody has read while it went on:
+    /// "fuse: Invalidate the page cache after FOPEN_DIRECT_IO write". No flag tells; some older kernels do so, too.
+    static let dropsPagesBehindWrites = release >= Release(parts: [6, 18, 3])
+
+    private static var release: Release {
+        var system = utsname()
+        guard unsafe uname(&system) == 0 else { return Release("") }
+        return unsafe withUnsafeBytes(of: &system.release) { bytes in
+            unsafe Release(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
+        }
+    }
+
+    /// A kernel's number, such as 6.18.3 of `6.18.3-amd64`.
+    struct Release: Comparable {
+        var parts: [Int]
+
+        init(parts: [Int]) { self.parts = parts }
+
+        init(_ text: String) {
+            parts = text.prefix { $0.isNumber || $0 == "." }.split(separator: ".").map { Int($0) ?? 0 }
+        }
+
+        static func < (left: Release, right: Release) -> Bool { left.parts.lexicographicallyPrecedes(right.parts) }
+    }
 
     static func negotiate(_ connection: UnsafeMutablePointer<fuse_conn_info>?) {
         unsafe connection?.pointee.max_write = largest

@@ -42,8 +42,9 @@ public struct OpenReply: Sendable {
     public var keepsCache = false
     /// Nothing is kept in the page cache.
     public var isDirect = false
-    /// Writes go past the page cache, where the kernel keeps what others read true. For descriptors that cannot read:
-    /// it saves the kernel's question for `security.capability` before the first write, a round trip.
+    /// Writes go past the page cache, where the kernel keeps what others read true (``Connection/dropsPagesBehindWrites``).
+    /// For descriptors that cannot read: it saves the kernel's question for `security.capability` before the first write, a
+    /// round trip.
     public var writesDirectly = false
     /// Nothing has to be flushed when a descriptor is closed (since Linux 5.16; before, `flush` comes).
     public var needsNoFlush = false
@@ -54,8 +55,8 @@ public struct OpenReply: Sendable {
 
     public init(handle: Handle) { self.handle = handle }
 
-    @safe func write(to info: UnsafeMutablePointer<fuse_file_info>?, agreed: ConnectionFlags) {
-        let isDirect = isDirect || writesDirectly && agreed.contains(.directWritesInvalidate)
+    @safe func write(to info: UnsafeMutablePointer<fuse_file_info>?) {
+        let isDirect = isDirect || writesDirectly && Connection.dropsPagesBehindWrites
         unsafe info?.pointee.fh = handle.rawValue
         unsafe info?.pointee.keep_cache = keepsCache ? 1 : 0
         unsafe info?.pointee.direct_io = isDirect ? 1 : 0

@@ -99,7 +99,7 @@ struct Request: ~Copyable {
     consuming func reply(
         _ open: OpenReply, _ info: UnsafeMutablePointer<fuse_file_info>?, undo: () -> Void
     ) {
-        open.write(to: info, agreed: device.agreed)
+        open.write(to: info)
         if unsafe fuse_reply_open(handle, info) != 0 { undo() }
         discard self
     }
@@ -108,7 +108,7 @@ struct Request: ~Copyable {
         _ entry: Entry, _ open: OpenReply, _ info: UnsafeMutablePointer<fuse_file_info>?,
         undo: () -> Void
     ) {
-        open.write(to: info, agreed: device.agreed)
+        open.write(to: info)
         var native = entry.native
         if unsafe fuse_reply_create(handle, &native, info) != 0 { undo() }
         discard self

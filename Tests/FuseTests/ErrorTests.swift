@@ -73,4 +73,14 @@ import Testing
         isOver = done.wait(timeout: .now() + 300) == .success
         #expect(isOver)
     }
+
+    @Test func kernelsAreToldApartByTheirNumber() {
+        let first = Connection.Release("6.18.3")
+        for later in ["6.18.3-amd64", "6.18.44-fc-v595", "6.19.0", "6.19", "7.0-rc1", "10.1"] {
+            #expect(Connection.Release(later) >= first, "\(later)")
+        }
+        for earlier in ["", "6.18", "6.18.2+deb14", "6.8.0-63-generic", "5.99.99", "what"] {
+            #expect(Connection.Release(earlier) < first, "\(earlier)")
+        }
+    }
 }
