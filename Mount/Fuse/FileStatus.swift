@@ -46,13 +46,6 @@ public struct FileStatus: Sendable {
         (self.accessed, self.modified, self.changed) = (accessed, modified, changed)
     }
 
-    /// The set-user-id bit goes, the set-group-id bit only where the group may execute: without that it once
-    /// asked for mandatory locks, and nobody gains anything by it (inode(7)).
-    var modeWithoutSetIDs: UInt32 {
-        let kept = mode & ~S_ISUID
-        return kept & S_IXGRP == 0 ? kept : kept & ~S_ISGID
-    }
-
     var native: stat {
         var native = stat()
         native.st_ino = ino_t(inode)

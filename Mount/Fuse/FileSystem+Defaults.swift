@@ -1,4 +1,3 @@
-internal import Glibc
 public import SystemPackage
 
 /// What a file system may leave out. ENOSYS tells the kernel never to ask again: it does by itself what it
@@ -7,17 +6,6 @@ extension FileSystem {
     public func didOpen(_ node: NodeID, handle: Handle) {}
 
     public func didRead(_ node: NodeID, handle: Handle, offset: UInt64, count: Int) {}
-
-    public func clearSetIDs(of node: NodeID) throws(Errno) -> Bool {
-        let stat = try attributes(of: node, handle: nil)
-        let mode = stat.modeWithoutSetIDs
-        guard stat.mode & S_IFMT == S_IFREG, mode != stat.mode else { return false }
-        var changes = SetAttributes()
-        changes.mode = mode
-        changes.clearsSetIDs = true
-        _ = try setAttributes(of: node, handle: nil, changes)
-        return true
-    }
 
     /// The kernel then says EOPNOTSUPP; posix_fallocate(3) writes instead.
     public func allocate(

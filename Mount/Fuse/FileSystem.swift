@@ -19,8 +19,8 @@ public import SystemPackage
 /// **Set-id bits** go when somebody else writes. Where the kernel is 5.11 or later we agree to do it
 /// (``ConnectionFlags/handlesSetIDs``), since a kernel that does it itself asks for the extended attribute
 /// `security.capability` before every write, a second round trip each time. The rules that we take over are
-/// kept in this module: it calls ``clearSetIDs(of:)`` before what changes contents, and gives
-/// ``setAttributes(of:handle:_:)`` a mode where an owner or a size changes. One rule stays with a file
+/// kept in this module: it calls ``setAttributes(of:handle:_:)`` with a mode before what changes contents, and gives it a
+/// mode where an owner or a size changes. One rule stays with a file
 /// system that stores `security.capability`: `open` with O_TRUNC has to remove it.
 ///
 /// This module knows no vault.
@@ -30,10 +30,6 @@ public protocol FileSystem: AnyObject, Sendable {
     func attributes(of node: NodeID, handle: Handle?) throws(Errno) -> FileStatus
     func setAttributes(of node: NodeID, handle: Handle?, _ changes: SetAttributes) throws(Errno)
         -> FileStatus
-    /// Takes the set-user-id bit of a regular file, and the set-group-id bit where the group may execute it.
-    ///
-    /// - Returns: whether there was one to take.
-    func clearSetIDs(of node: NodeID) throws(Errno) -> Bool
     /// Hands the target of a symbolic link to `body`, once.
     func readLink(_ node: NodeID, _ body: (RawSpan) -> Void) throws(Errno)
     func makeNode(_ name: RawSpan, in parent: NodeID, mode: UInt32, device: UInt64, by caller: Caller)

@@ -16,9 +16,9 @@ extension Operations {
         unsafe table.setattr = { request, node, native, bits, info in
             var changes = unsafe SetAttributes(native?.pointee ?? stat(), bits)
             let request = unsafe Request(request)
-            let device = request.device
+            let (device, caller) = (request.device, request.caller)
             request.attributes { (fs) throws(Errno) in
-                try SetIDs.adjust(&changes, of: NodeID(node), in: fs, device)
+                try SetIDs.adjust(&changes, of: NodeID(node), in: fs, device, by: caller)
                 return unsafe try fs.setAttributes(of: NodeID(node), handle: info.handle, changes)
             }
         }

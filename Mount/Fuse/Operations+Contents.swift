@@ -17,9 +17,9 @@ extension Operations {
         }
         unsafe table.write = { request, node, buffer, size, offset, info in
             let request = unsafe Request(request)
-            let device = request.device
+            let (device, caller) = (request.device, request.caller)
             request.count { (fs) throws(Errno) in
-                if unsafe info.killsSetIDs { try SetIDs.clear(of: NodeID(node), in: fs, device) }
+                if unsafe info.killsSetIDs { try SetIDs.clear(of: NodeID(node), in: fs, device, by: caller) }
                 let bytes = unsafe UnsafeRawBufferPointer(start: buffer, count: size).bytes
                 return unsafe try fs.write(
                     NodeID(node), handle: info.fileHandle, offset: UInt64(clamping: offset), bytes)
@@ -45,7 +45,7 @@ extension Operations {
             let (device, caller) = (request.device, request.caller)
             request.run { (fs) throws(Errno) in
                 guard offset >= 0, length > 0 else { throw .invalidArgument }
-                try SetIDs.clear(of: NodeID(node), in: fs, device, by: caller)
+                try SetIDs.clearUnlessAllowed(of: NodeID(node), in: fs, device, by: caller)
                 unsafe try fs.allocate(
                     NodeID(node), handle: info.fileHandle, offset: UInt64(offset), length: UInt64(length),
                     mode: mode)
@@ -56,7 +56,7 @@ extension Operations {
             let request = unsafe Request(request)
             let (device, caller) = (request.device, request.caller)
             request.count { (fs) throws(Errno) in
-                try SetIDs.clear(of: NodeID(target), in: fs, device, by: caller)
+                try SetIDs.clearUnlessAllowed(of: NodeID(target), in: fs, device, by: caller)
                 return unsafe try fs.copyRange(
                     from: (NodeID(node), info.fileHandle, UInt64(clamping: offset)),
                     to: (NodeID(target), targetInfo.fileHandle, UInt64(clamping: targetOffset)), count: size)

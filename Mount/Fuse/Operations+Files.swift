@@ -42,7 +42,9 @@ extension Operations {
         let fileSystem = request.fileSystem
         let reply: OpenReply
         do throws(Errno) {
-            if unsafe info.killsSetIDs { try SetIDs.clear(of: node, in: fileSystem, request.device) }
+            if unsafe info.killsSetIDs {
+                try SetIDs.clear(of: node, in: fileSystem, request.device, by: request.caller)
+            }
             reply = try unsafe fileSystem.open(node, flags: info.flags)
         } catch {
             return request.fail(error)

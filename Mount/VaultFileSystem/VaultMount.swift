@@ -74,6 +74,9 @@ public final class VaultMount: Sendable {
         // libfuse passes dev and suid on only where they are asked for.
         words += options.extra.filter { !["nofail", "auto", "noauto", "user", "users", "_netdev", "rw"].contains($0) }
         if options.isReadOnly { words.append("ro") }
+        // Reading changes nothing: the kernel leaves access times to a FUSE file system, which hears of a read only
+        // where the page cache does not answer. Behind the user's options: none of them changes that.
+        words.append("noatime")
         return words
     }
 

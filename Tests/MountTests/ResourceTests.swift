@@ -112,6 +112,7 @@ import Testing
                 fi
                 as "$1" init --kdf-memory 64 --password-file "$2"
                 as "$1" mount "$3" --password-file "$2"
+                grep 'noatime.* - fuse.coffer' /proc/self/mountinfo
                 as sh -c 'echo text > "$1/entry"' sh "$3"
                 test "$(as cat "$3/entry")" = text
                 if cat "$3/entry"; then exit 90; fi
