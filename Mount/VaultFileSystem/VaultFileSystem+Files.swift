@@ -151,27 +151,32 @@ extension VaultFileSystem {
     ) throws(Errno) {
         if Controls.contains(node) { return controls.list(offset: offset, into: filler) }
         try pass { () throws(Errno) in
-            guard try addDots(node, offset: offset, into: filler) else { return }
+            var place = ListingPosition(offset: offset)
+            if offset == 0 { place = try vault.beginningOfListing(Node(node)) }
+            guard try addDots(node, behind: &place, into: filler) else { return }
             let isPlus = filler.isPlus
-            try vault.readDirectory(Node(node), after: max(offset, 2), remember: isPlus) {
-                name, child, attributes, generation, cookie in
+            try vault.readDirectory(Node(node), after: place.offset, remember: isPlus) {
+                name, child, attributes, generation, offset in
                 let entry = Entry(
                     node: NodeID(child.rawValue), generation: generation, attributes: FileStatus(attributes),
                     timeout: Timeouts.entries)
-                return filler.add(name, entry, offset: cookie)
+                return filler.add(name, entry, offset: offset)
             }
         }
     }
 
-    /// `.` and `..` stand at the offsets 1 and 2. Their nodes count no reference (fuse_lowlevel.h,
+    /// `.` and `..` stand at the cookies 1 and 2. Their nodes count no reference (fuse_lowlevel.h,
     /// readdirplus), which node 0 says.
-    private func addDots(_ node: NodeID, offset: UInt64, into filler: DirectoryFiller) throws(Errno) -> Bool {
+    private func addDots(
+        _ node: NodeID, behind place: inout ListingPosition, into filler: DirectoryFiller
+    ) throws(Errno) -> Bool {
         let names: [(StaticString, Node)] = [(".", Node(node)), ("..", vault.parent(of: Node(node)))]
-        for (index, (name, target)) in names.enumerated() where offset <= UInt64(index) {
+        for (index, (name, target)) in names.enumerated() where place.cookie <= UInt64(index) {
             let attributes = try vault.attributes(of: target)
             let entry = Entry(node: NodeID(0), generation: 0, attributes: FileStatus(attributes), timeout: 0)
             let bytes = Array("\(name)".utf8)
-            guard unsafe filler.add(bytes.span.bytes, entry, offset: UInt64(index + 1)) else { return false }
+            place.cookie = UInt64(index + 1)
+            guard unsafe filler.add(bytes.span.bytes, entry, offset: place.offset) else { return false }
         }
         return true
     }

@@ -83,27 +83,38 @@ extension Vault {
         tree.withLock { tree in (try? tree.inode(directory)) == nil ? .root : tree.parent(of: directory) }
     }
 
-    /// Hands the entries behind `cookie` to `body`, in the order in which they came, until it returns
-    /// false. `.` and `..` are the caller's; cookies begin at 16 and only grow.
+    /// Where a listing begins that takes in what is in the directory now.
+    public func beginningOfListing(_ node: Node) throws(Errno) -> ListingPosition {
+        try tree.withLock { (tree) throws(Errno) in
+            ListingPosition(cookie: 0, last: try tree.directory(node).lastCookie)
+        }
+    }
+
+    /// Hands the entries behind `offset` to `body`, in the order in which they came, until it returns
+    /// false. `.` and `..` are the caller's; the first offset is 0, the others are those that `body` was given.
     ///
     /// - Parameter remember: count a reference to each entry that `body` took.
     public func readDirectory(
-        _ node: Node, after cookie: UInt64, remember: Bool,
-        _ body: (_ name: RawSpan, Node, Attributes, _ generation: UInt64, _ cookie: UInt64) -> Bool
+        _ node: Node, after offset: UInt64, remember: Bool,
+        _ body: (_ name: RawSpan, Node, Attributes, _ generation: UInt64, _ offset: UInt64) -> Bool
     ) throws(Errno) {
         try tree.withLock { (tree) throws(Errno) in
             let inode = try tree.inode(node)
             guard inode.directory >= 0 else { throw .notDirectory }
             let children = tree.directories[Int(inode.directory)].children
-            var position = tree.directories[Int(inode.directory)].firstPosition(after: cookie)
+            var place = ListingPosition(offset: offset)
+            if place.last == 0 { place.last = tree.directories[Int(inode.directory)].lastCookie }
+            var position = tree.directories[Int(inode.directory)].firstPosition(after: place.cookie)
             while position < children.count {
                 let child = children[position]
+                guard child.cookie <= place.last else { return }
                 position += 1
                 guard child.dentry != 0 else { continue }
+                place.cookie = child.cookie
                 let target = Node(index: Int(tree.dentry(at: child.dentry).node))
                 let inode = tree.inode(at: UInt32(truncatingIfNeeded: target.index))
                 let taken = tree.withName(of: child.dentry) {
-                    body($0, target, inode.attributes, UInt64(inode.generation), child.cookie)
+                    body($0, target, inode.attributes, UInt64(inode.generation), place.offset)
                 }
                 guard taken else { return }
                 if remember { tree.update(target) { $0.lookups += 1 } }

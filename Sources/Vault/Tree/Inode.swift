@@ -74,7 +74,8 @@ struct Dentry {
 /// The children of one directory in the order in which they came.
 ///
 /// readdir(3) must return each entry that is there throughout exactly once while others come and go:
-/// cookies only grow, and a removed child leaves a gap until many are gone.
+/// cookies only grow, and a removed child leaves a gap until many are gone. A listing ends at the last child that there
+/// was when it began (``ListingPosition``).
 struct Directory {
     struct Child {
         var cookie: UInt64
@@ -88,6 +89,9 @@ struct Directory {
     var dentry: UInt32 = 0
     /// Cookies below 16 are for `.` and `..` and the control directory.
     private var nextCookie: UInt64 = 16
+
+    /// The highest cookie that was given; no child has it any more, perhaps.
+    var lastCookie: UInt64 { nextCookie - 1 }
 
     mutating func append(_ dentry: UInt32) -> UInt64 {
         defer { nextCookie += 1 }
