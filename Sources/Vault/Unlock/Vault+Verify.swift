@@ -16,6 +16,9 @@ extension Vault {
     /// Reads and authenticates everything: each row, each content, each chunk, each earlier version, and
     /// SQLite's own structure.
     ///
+    /// All rows are read while nobody changes any. The contents that they name are read after that, and those that have
+    /// been saved anew or removed meanwhile are left out.
+    ///
     /// - Parameter progress: called now and then with how many files are done and how many there are.
     public func verify(progress: (Int, Int) -> Void) throws(VaultError) -> VerifyReport {
         do throws(Errno) { try synchronizeAll() } catch { throw .io(error, "writing what is open") }
@@ -43,7 +46,7 @@ extension Vault {
         for inode in files {
             // What is closed meanwhile would be damage everywhere.
             guard state.withLock({ $0 == .open }) else { throw .io(.socketNotConnected, "verifying") }
-            verify(inode, &report)
+            do throws(Errno) { try verify(inode, &report) } catch { throw .io(error, "verifying") }
             done += 1
             if done % 1024 == 0 || done == files.count { progress(done, files.count) }
         }
@@ -57,35 +60,100 @@ extension Vault {
         if !isSound { report.damage.append(Damage("the file's own structure (SQLite) is damaged")) }
     }
 
-    private func verify(_ inode: Inode, _ report: inout VerifyReport) {
-        var bytes: UInt64 = 0
-        var failure: String?
-        do throws(Errno) {
-            try withReader { (reader) throws(Errno) in
-                var heads: [Int64] = []
-                var content: ContentReference?
-                var chunks: [Int64] = []
-                try unsafe reader.file(inode.slot) { (record, sealed) throws(Errno) in
-                    heads = [record.history, record.predecessor].filter { $0 != 0 }
-                    content = record.content
-                    chunks = try unsafe Vault.verified(record.content, sealed, reader)
-                }
-                if let content { bytes += try Vault.verify(chunks, of: content, reader) }
-                while let slot = heads.popLast() {
-                    failure = "an earlier version"
-                    var version: ContentReference?
-                    try unsafe reader.version(slot) { (record, sealed) throws(Errno) in
-                        heads += [record.previous, record.predecessor].filter { $0 != 0 }
-                        version = record.content
-                        chunks = try unsafe Vault.verified(record.content, sealed, reader)
+    /// Reads a file's content and its earlier versions while others go on. Where something changed between finding a row
+    /// and opening what it names, the file is read again, at last while nobody can change anything.
+    ///
+    /// - Throws: what is no damage, such as ENOMEM.
+    private func verify(_ inode: Inode, _ report: inout VerifyReport) throws(Errno) {
+        for _ in 0..<3 {
+            do throws(Errno) {
+                return try verify(inode, &report) { (found, body) throws(Errno) in
+                    do throws(Errno) { return try withReader(body) } catch .ioError {
+                        return try committer.withLock { (committer) throws(Errno) in
+                            guard try isCurrent(found, committer) else { throw .resourceTemporarilyUnavailable }
+                            return try readers.withReader(body)
+                        }
                     }
-                    if let version { bytes += try Vault.verify(chunks, of: version, reader) }
+                }
+            } catch .resourceTemporarilyUnavailable {
+                continue
+            }
+        }
+        try committer.withLock { (committer) throws(Errno) in
+            guard try isCurrent(.slot(inode.slot), committer) else { return }
+            try verify(inode, &report) { (_, body) throws(Errno) in try readers.withReader(body) }
+        }
+    }
+
+    /// The row that names what is opened, as it was read.
+    private enum VerifiedRow {
+        /// A file's, not yet read.
+        case slot(Int64)
+        case file(Int64, FileRecord)
+        case version(Int64, VersionRecord)
+    }
+
+    /// Whether a row is as it was.
+    private func isCurrent(_ row: VerifiedRow, _ committer: Committer) throws(Errno) -> Bool {
+        guard state.withLock({ $0 == .open }) else { throw .socketNotConnected }
+        try committer.drain()
+        switch row {
+        case .slot(let slot):
+            return try committer.has(.file, slot: slot)
+        case .file(let slot, let record):
+            guard try committer.has(.file, slot: slot) else { return false }
+            return try committer.loadFile(slot).0 == record
+        case .version(let slot, let record):
+            guard try committer.has(.version, slot: slot) else { return false }
+            return try committer.loadVersion(slot).0 == record
+        }
+    }
+
+    /// - Parameter opening: runs a body that opens what the row names.
+    private func verify(
+        _ inode: Inode, _ report: inout VerifyReport,
+        opening: (VerifiedRow, (Reader) throws(Errno) -> [Int64]) throws(Errno) -> [Int64]
+    ) throws(Errno) {
+        var bytes: UInt64 = 0
+        var failure = "its content"
+        var plain = PlainBuffer(capacity: 0)
+        func check(_ chunks: [Int64], _ content: ContentReference, _ row: VerifiedRow) throws(Errno) {
+            for (index, slot) in chunks.enumerated() where slot != 0 {
+                _ = try opening(row) { (reader) throws(Errno) in
+                    try Vault.verify(chunk: slot, at: index, of: content, reader, &plain)
+                    return []
                 }
             }
+            bytes &+= content.size
+        }
+        do throws(Errno) {
+            var file: FileRecord?
+            let chunks = try opening(.slot(inode.slot)) { (reader) throws(Errno) in
+                try unsafe reader.file(inode.slot) { (record, sealed) throws(Errno) in
+                    file = record
+                    return try unsafe Vault.verified(record.content, sealed, reader)
+                }
+            }
+            guard let file else { return }
+            try check(chunks, file.content, .file(inode.slot, file))
+            failure = "an earlier version"
+            var rest = [file.history, file.predecessor].map { ($0, VerifiedRow.file(inode.slot, file)) }
+            while let (slot, owner) = rest.popLast() {
+                guard slot != 0 else { continue }
+                var version: VersionRecord?
+                let chunks = try opening(owner) { (reader) throws(Errno) in
+                    try unsafe reader.version(slot) { (record, sealed) throws(Errno) in
+                        version = record
+                        return try unsafe Vault.verified(record.content, sealed, reader)
+                    }
+                }
+                guard let version else { continue }
+                try check(chunks, version.content, .version(slot, version))
+                rest += [version.previous, version.predecessor].map { ($0, .version(slot, version)) }
+            }
             report.contentBytes &+= bytes
-        } catch {
-            let what = failure ?? "its content"
-            report.damage.append(Damage(path: path(of: inode.identifier), "\(what) does not open"))
+        } catch .ioError {
+            report.damage.append(Damage(path: path(of: inode.identifier), "\(failure) does not open"))
         }
     }
 
@@ -101,16 +169,6 @@ extension Vault {
             try unsafe reader.openContent(sealed, content, into: &plain)
             return []
         }
-    }
-
-    private static func verify(
-        _ chunks: [Int64], of content: ContentReference, _ reader: Reader
-    ) throws(Errno) -> UInt64 {
-        var plain = PlainBuffer(capacity: Limits.chunkSize)
-        for (index, slot) in chunks.enumerated() where slot != 0 {
-            try verify(chunk: slot, at: index, of: content, reader, &plain)
-        }
-        return content.size
     }
 
     /// - Parameter plain: what the chunk is opened into.
