@@ -122,7 +122,7 @@ public final class Vault: Sendable {
             if isSettled, failure == nil { chunks.release(committer.handOver()) }
             committer.refusal = .socketNotConnected
             if !isReadOnly { applier.writer.withLock { try? $0.connection.checkpoint(truncate: true) } }
-            if isSettled, failure == nil { file.save(counter: committer.root.counter, readOnly: isReadOnly) }
+            if isSettled, failure == nil { file.saveCounter(of: committer.root, readOnly: isReadOnly) }
             return isSettled
         }
         contents.withLock { $0.removeAll() }

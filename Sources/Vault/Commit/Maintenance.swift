@@ -33,10 +33,10 @@ extension Vault {
     /// One round. Errors are met again by whoever asks for durability; here there is nobody to tell.
     func maintain() {
         commitOldContents()
-        let (counter, freed) = committer.withLock { ($0.root.counter, $0.handOver()) }
+        let (root, freed) = committer.withLock { ($0.root, $0.handOver()) }
         do throws(Errno) {
             try makeDurable()
-            file.save(counter: counter, readOnly: isReadOnly)
+            file.saveCounter(of: root, readOnly: isReadOnly)
             try applier.apply()
             chunks.release(freed)
         } catch {

@@ -48,7 +48,7 @@ struct Unlocked {
         let places = ChunkFile(vault: file.path, used: scan.rest.cells, isReadOnly: options.readOnly)
         if places.isCutShort { found.append(Damage("whole chunks of large files are missing: \(places.path.string)")) }
         chunks = places
-        let saved = file.savedCounter()
+        let saved = file.savedCounter(root)
         if saved > root.counter, options.tolerateDamage {
             found.append(Damage("the file is an older copy: \(saved - root.counter) changes are not in it"))
         }

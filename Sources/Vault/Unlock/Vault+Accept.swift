@@ -42,7 +42,6 @@ extension Vault {
         try committer.withLock { (committer) throws(Errno) in
             committer.refusal = nil
             defer { committer.refusal = .readOnlyFileSystem }
-            let saved = file.savedCounter()
             let header = try Vault.database { () throws(DatabaseFailure) in try Header.read(committer.connection) }
             let survey = try ContentSurvey(self, committer)
             var accepted = AcceptedDamage()
@@ -63,7 +62,7 @@ extension Vault {
                 committer.root.sum = sum.sum
                 committer.root.rows = sum.rows
                 committer.root.header = header.digest
-                committer.root.counter = max(committer.root.counter, saved)
+                committer.root.counter = max(committer.root.counter, file.savedCounter(committer.root))
             }
             try makeDurable()
             Journal.setAside(beside: path)

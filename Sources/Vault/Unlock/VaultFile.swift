@@ -12,18 +12,17 @@ internal import SystemPackage
 /// file gives up the process's POSIX locks on it (fcntl(2)).
 final class VaultFile: Sendable {
     let path: FilePath
-    let counterPath: FilePath?
+    /// What this machine knows of the vault's states; nil before its identifier is known.
+    private let counter: CounterFile?
     /// Pages are missing at the end of the file.
     let isCutShort = Atomic<Bool>(false)
-    /// The counter that was written last; it is not written twice.
-    private let lastSaved = Atomic<UInt64>(0)
     private let descriptor: Mutex<FileDescriptor?>
     private let isKept = Atomic<Bool>(false)
 
     /// Opens and locks the file. `inUse` where another process has it.
     init(path: FilePath, stateDirectory: FilePath?, vault: Identifier? = nil) throws(VaultError) {
         self.path = path
-        counterPath = nil
+        counter = nil
         let opened = try VaultFile.regular(path)
         descriptor = Mutex(opened)
         guard flock(opened.rawValue, LOCK_EX | LOCK_NB) == 0 else {
@@ -68,27 +67,27 @@ final class VaultFile: Sendable {
     /// What can be told without the key. Not for a process that has the vault open.
     static func state(of path: FilePath) throws(VaultError) -> Vault.FileState {
         let opened = try regular(path)
-        let file = VaultFile(path: path, counterPath: nil, descriptor: opened)
+        let file = VaultFile(path: path, counter: nil, descriptor: opened)
         try file.checkHeader()
         guard !file.isCutShort.load(ordering: .relaxed) else { throw .damaged([Damage("its end is missing")]) }
         guard flock(opened.rawValue, LOCK_SH | LOCK_NB) == 0 else { return .open(by: VaultHolder.process(of: opened)) }
         return .closed
     }
 
-    private init(path: FilePath, counterPath: FilePath?, descriptor: FileDescriptor?) {
+    private init(path: FilePath, counter: CounterFile?, descriptor: FileDescriptor?) {
         self.path = path
-        self.counterPath = counterPath
+        self.counter = counter
         self.descriptor = Mutex(descriptor)
     }
 
-    /// The same file once the vault's identifier is known, and with it where its counter is.
+    /// The same file once the vault's identifier is known, and with it where its counters are.
     func identified(as vault: Identifier, stateDirectory: FilePath) -> VaultFile {
         let taken = descriptor.withLock { descriptor in
             defer { descriptor = nil }
             return descriptor
         }
-        let counter = stateDirectory.appending("coffer").appending("\(vault.hexadecimal).counter")
-        let file = VaultFile(path: path, counterPath: counter, descriptor: taken)
+        let counter = CounterFile(of: vault, in: stateDirectory.appending("coffer"))
+        let file = VaultFile(path: path, counter: counter, descriptor: taken)
         file.isCutShort.store(isCutShort.load(ordering: .relaxed), ordering: .relaxed)
         return file
     }
@@ -145,31 +144,12 @@ final class VaultFile: Sendable {
 
     // MARK: The counter
 
-    /// The counter of the newest state of this vault that was durable on this machine; 0 where none
-    /// is known.
-    func savedCounter() -> UInt64 {
-        guard let counterPath, let descriptor = try? FileDescriptor.open(counterPath, .readOnly) else { return 0 }
-        defer { try? descriptor.close() }
-        var bytes = [UInt8](repeating: 0, count: 32)
-        let count = unsafe bytes.withUnsafeMutableBytes { unsafe (try? descriptor.read(into: $0)) ?? 0 }
-        let text = String(decoding: bytes[..<count].prefix { $0 != 0x0A && $0 != 0x20 }, as: UTF8.self)
-        // No vault counts that far; a higher number would stop its own counter.
-        return min(UInt64(text) ?? 0, 1 << 62)
-    }
+    /// The counter of the newest state of `root`'s device that was durable on this machine; 0 where none is known.
+    func savedCounter(_ root: RootState) -> UInt64 { counter?.saved(root) ?? 0 }
 
-    /// Notes that the state with `counter` is on the disk. A failure costs only the alarm.
-    func save(counter: UInt64, readOnly: Bool) {
-        guard !readOnly, let counterPath, lastSaved.exchange(counter, ordering: .relaxed) != counter else { return }
-        let directory = counterPath.removingLastComponent()
-        VaultFile.makeDirectories(directory)
-        let text = "\(counter)" + String(repeating: " ", count: max(0, 20 - "\(counter)".count)) + "\n"
-        guard
-            let descriptor = try? FileDescriptor.open(
-                counterPath, .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-        else { return }
-        // One write of fixed length: it is whole or it is not there.
-        _ = try? descriptor.writeAll(toAbsoluteOffset: 0, Array(text.utf8))
-        try? descriptor.close()
+    /// Notes that the state with `root`'s counter is on the disk. A failure costs only the alarm.
+    func saveCounter(of root: RootState, readOnly: Bool) {
+        if !readOnly { counter?.save(root) }
     }
 
     /// mkdir -p with mode 0700, as the XDG base directory specification asks.

@@ -85,9 +85,6 @@ final class Joining: Sendable {
 
     private func create(_ temporary: FilePath, _ opened: Opened, _ cost: KDFParameters) throws -> Vault {
         let password = try MasterPassword.from(opened.secret.bytes)
-        // Of a copy that this machine once had of the same vault: its counter says nothing of this one.
-        let counter = Directories.state.appending("coffer").appending("\(identifier.hexadecimal).counter")
-        try? FileManager.default.removeItem(atPath: counter.string)
         let ring = opened.device.ring
         return try Vault.createReplica(
             at: temporary, of: opened.device.origin, accountKey: ring.first,
