@@ -127,11 +127,11 @@ extension VaultFileSystem {
     }
 
     func seek(_ node: NodeID, handle: Handle, offset: UInt64, whence: Int32) throws(Errno) -> UInt64 {
-        let size = try pass { () throws(Errno) in try vault.attributes(of: Node(node)).size }
-        // Holes are not told apart: all is data, and the one hole is behind the end (lseek(2)).
-        guard offset < size else { throw Errno(rawValue: ENXIO) }
+        guard !Controls.contains(node) else { throw .invalidArgument }
         let seekHole: Int32 = 4
-        return whence == seekHole ? size : offset
+        return try pass { () throws(Errno) in
+            try vault.seek(Node(node), from: offset, toHole: whence == seekHole)
+        }
     }
 
     // MARK: Directories

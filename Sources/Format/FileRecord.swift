@@ -103,6 +103,8 @@ public struct FileRecord: Equatable, Sendable {
     public var ownedByMounter: Bool
     /// The same for the group.
     public var groupOfMounter: Bool
+    /// Some of the content's chunks may be holes: whoever opens the vault counts them. Not in records of before this field.
+    public var hasHoles: Bool
     /// The device number of a device node, as in stat(2).
     public var device: UInt32
     public var accessed: Timestamp
@@ -139,6 +141,7 @@ public struct FileRecord: Equatable, Sendable {
         group = 0
         ownedByMounter = true
         groupOfMounter = true
+        hasHoles = false
         device = 0
         accessed = time
         modified = time
@@ -164,7 +167,7 @@ public struct FileRecord: Equatable, Sendable {
         sink.append(mode)
         sink.append(owner)
         sink.append(group)
-        sink.append(UInt8((ownedByMounter ? 1 : 0) | (groupOfMounter ? 2 : 0)))
+        sink.append(UInt8((ownedByMounter ? 1 : 0) | (groupOfMounter ? 2 : 0) | (hasHoles ? 4 : 0)))
         sink.append(device)
         sink.append(accessed)
         sink.append(modified)
@@ -199,6 +202,7 @@ public struct FileRecord: Equatable, Sendable {
         let flags = try cursor.integer(bytes, as: UInt8.self)
         ownedByMounter = flags & 1 != 0
         groupOfMounter = flags & 2 != 0
+        hasHoles = flags & 4 != 0
         device = try cursor.integer(bytes)
         accessed = try cursor.timestamp(bytes)
         modified = try cursor.timestamp(bytes)

@@ -103,6 +103,7 @@ extension FileRecord: StoredRecord {
         (record.owner, record.group, record.device) = (generator.any(), generator.any(), generator.any())
         record.ownedByMounter = .random(using: &generator)
         record.groupOfMounter = .random(using: &generator)
+        record.hasHoles = .random(using: &generator)
         (record.modified, record.changed) = (generator.time(), generator.time())
         record.content = generator.content()
         (record.history, record.predecessor) = (generator.signed(), generator.signed())

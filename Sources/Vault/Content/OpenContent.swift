@@ -12,7 +12,9 @@ final class OpenContent: Sendable {
     private let willWait: WaitNotice
 
     init(node: Node, inode: Inode, willWait: WaitNotice) {
-        state = Mutex(ContentState(node: node, slot: inode.slot, file: inode.identifier, size: inode.size))
+        state = Mutex(
+            ContentState(
+                node: node, slot: inode.slot, file: inode.identifier, size: inode.size, holes: inode.holes))
         self.willWait = willWait
     }
 
@@ -34,7 +36,7 @@ struct WholeChunk {
     let cell: Int64
 }
 
-/// One changed chunk: its first bytes; what lies behind them is zero.
+/// One changed chunk: its first bytes; what lies behind them is zero. Without any it becomes a hole.
 ///
 /// `@unchecked Sendable`: it is used by the holder of its content's lock only.
 final class DirtyChunk: @unchecked Sendable {
@@ -49,6 +51,8 @@ struct ContentState {
     let file: Identifier
     /// The length as programs see it.
     var size: UInt64
+    /// ``Inode/holes``: as of the last commit, and about right since.
+    var holes: UInt32
     /// The length of what is stored.
     var storedSize: UInt64
     /// How many of the stored bytes still count: truncating and growing again gives zeroes.
@@ -88,11 +92,12 @@ struct ContentState {
 
     var dirtyBytes: Int { dirty.count * Limits.chunkSize }
 
-    init(node: Node, slot: Int64, file: Identifier, size: UInt64) {
+    init(node: Node, slot: Int64, file: Identifier, size: UInt64, holes: UInt32) {
         self.node = node
         self.slot = slot
         self.file = file
         self.size = size
+        self.holes = holes
         storedSize = size
         keptSize = size
     }

@@ -21,6 +21,11 @@ extension Vault {
             return isLarge ? try committer.transactionNow(store) : try committer.transaction(store)
         }
         isCommitted = true
+        let holes = Holes.count(outcome.chunks, size: state.size)
+        if holes != state.holes {
+            state.holes = holes
+            tree.withLock { $0.update(prepared.node) { $0.holes = holes } }
+        }
         state.stored = outcome
         state.storedSize = state.size
         state.keptSize = state.size
@@ -42,7 +47,7 @@ extension Vault {
         let cut = stored.valid % UInt64(Limits.chunkSize)
         if stored.valid < stored.reference.size, cut != 0 {
             let index = Int(stored.valid / UInt64(Limits.chunkSize))
-            if state.dirty[index] == nil { try makeDirty(&state, index: index) }
+            if state.dirty[index] == nil, !state.isHole(index, stored) { try makeDirty(&state, index: index) }
         }
     }
 
@@ -119,6 +124,7 @@ extension Vault {
         _ state: ContentState, _ record: inout FileRecord, _ content: inout ContentReference, _ seal: Seal,
         in committer: Committer
     ) throws(Errno) -> ContentState.StoredContent {
+        record.hasHoles = false
         guard state.size > 0 else {
             record.content = content
             unsafe try committer.putFile(record, slot: state.slot, previous: seal, content: .none)
@@ -146,6 +152,7 @@ extension Vault {
         content.kind = .chunks
         content.origin = state.origin
         let chunks = try writeChunks(state, whole, in: committer)
+        record.hasHoles = chunks.contains(0)
         var plain = PlainBuffer(capacity: chunks.count * 8)
         ContentCoding.encode(chunks: chunks, into: &plain)
         var sealed = PlainBuffer(capacity: plain.count)
@@ -205,6 +212,10 @@ extension Vault {
             if let chunk = whole[index] {
                 try committer.put(chunk)
                 chunks[index] = chunk.slot
+                continue
+            }
+            guard state.dirty[index]?.bytes.count != 0 else {
+                chunks[index] = 0
                 continue
             }
             plain.resize(to: 0)

@@ -120,6 +120,7 @@ extension Vault {
     }
 
     func write(_ state: inout ContentState, offset: UInt64, _ bytes: RawSpan) throws(Errno) {
+        try noteWrite(&state, offset: offset, count: bytes.byteCount)
         var done = 0
         while done < bytes.byteCount {
             let position = offset + UInt64(done)
@@ -171,6 +172,8 @@ extension Vault {
             }
             state.keptSize = min(state.keptSize, size)
             if size == 0, state.stored == nil, state.slot != 0 { state.storedIsGone = true }
+            // Any other length is committed at once, which counts them.
+            if size == 0 { state.holes = 0 }
             if let valid = state.stored?.valid { state.stored?.valid = min(valid, size) }
         }
         state.size = size
@@ -179,11 +182,12 @@ extension Vault {
     }
 
     /// What stat(2) tells follows each write at once; the store hears of it with the commit.
-    private func noteContentChange(_ state: ContentState) {
+    func noteContentChange(_ state: ContentState) {
         let now = Timestamp.now()
         tree.withLock { tree in
             tree.update(state.node) { inode in
                 inode.size = state.size
+                inode.holes = state.holes
                 inode.modified = now
                 inode.changed = now
             }

@@ -45,8 +45,8 @@ extension Vault {
         }
     }
 
-    /// fallocate(2): makes a file longer, or writes zeroes into it. Space is not set aside; the store
-    /// is as large as what is in it.
+    /// fallocate(2): makes a file longer, or zeroes a part of it, whose whole chunks become holes. Space is not set aside;
+    /// the store is as large as what is in it.
     ///
     /// - Throws: EOPNOTSUPP for modes that move data, and what ``write(_:offset:_:)`` throws.
     public func allocate(_ node: Node, offset: UInt64, length: UInt64, mode: AllocationMode) throws(Errno) {
@@ -63,6 +63,7 @@ extension Vault {
             if !mode.contains(.keepSize), end.partialValue > state.size {
                 resize(&state, to: end.partialValue)
             }
+            if state.isDirty { try countHoles(&state) }
             if state.slot != 0, state.dirtyBytes >= Vault.spillLimit { try commit(&state) }
         }
     }
@@ -76,17 +77,24 @@ extension Vault {
         public static let zeroRange = AllocationMode(rawValue: 16)
     }
 
+    /// Chunks that are zeroed from end to end become holes; those at both ends are written.
     private func zero(_ state: inout ContentState, from start: UInt64, to end: UInt64) throws(Errno) {
-        var zeroes = PlainBuffer(capacity: 65536)
-        zeroes.resize(to: 65536)
+        guard start < end else { return }
+        let chunk = UInt64(Limits.chunkSize)
+        var zeroes = PlainBuffer(capacity: Limits.chunkSize)
+        zeroes.resize(to: Limits.chunkSize)
         var position = start
         while position < end {
-            let part = Int(min(UInt64(zeroes.count), end - position))
-            try zeroes.withBytes { (bytes) throws(Errno) in
-                try write(&state, offset: position, bytes.extracting(0..<part))
+            let index = Int(position / chunk)
+            let next = min((UInt64(index) + 1) * chunk, end)
+            if position % chunk == 0, next % chunk == 0 || next == state.size {
+                try punch(&state, index)
+            } else {
+                try zeroes.withBytes { (bytes) throws(Errno) in
+                    try write(&state, offset: position, bytes.extracting(0..<Int(next - position)))
+                }
             }
-            position += UInt64(part)
-            if state.slot != 0, state.dirtyBytes >= Vault.spillLimit { try commit(&state) }
+            position = next
         }
     }
 

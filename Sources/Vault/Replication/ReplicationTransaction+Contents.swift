@@ -19,19 +19,19 @@ extension ReplicationTransaction {
         }
         let file = try file(bringingBack: content.lineage)
         var (record, seal) = try committer.loadFile(file.slot)
-        try check(content, mode: record.mode)
+        let holes = try check(content, mode: record.mode)
         let isFirst = overlay.made.contains(content.lineage) && record.heads.isEmpty
         let owned = isFirst ? [] : try ownedChunks(record, file.slot, besides: content)
         try bringIn(content.chunks, owned: owned)
         var new = record
-        new.content = content.reference
+        (new.content, new.hasHoles) = (content.reference, holes > 0)
         (new.heads, new.replaced) = (heads, content.replaces)
         try committer.setRivals(rivals, of: content.lineage)
         guard !isFirst else {
             // A copy is as old as the version that it shows: it is named by the day.
             if new.stamp == .zero { new.modified = content.modified }
             try write(new, content.column, slot: file.slot, previous: seal)
-            return overlay.add(.size(new.identifier, content.reference.size))
+            return overlay.add(.size(new.identifier, content.reference.size, holes: holes))
         }
         try refuseWhileDirty(file)
         new.identifier = .fresh()
@@ -46,9 +46,9 @@ extension ReplicationTransaction {
         try repoint(content.lineage, to: new.identifier)
         overlay.set(ReplicationOverlay.File(slot: slot, identifier: new.identifier), of: content.lineage)
         overlay.loose.insert(content.lineage)
-        overlay.add(
-            .replace(
-                file.identifier, Inode(new, slot: slot, mounter: vault.mounter), lineage: content.lineage))
+        var inode = Inode(new, slot: slot, mounter: vault.mounter)
+        inode.holes = holes
+        overlay.add(.replace(file.identifier, inode, lineage: content.lineage))
     }
 
     private func write(
@@ -152,7 +152,9 @@ extension ReplicationTransaction {
     }
 
     /// Whether a content is one that this format can have, opens, and names the chunks that it comes with.
-    private func check(_ content: ContentChange, mode: UInt32) throws(Errno) {
+    ///
+    /// - Returns: its ``Inode/holes``.
+    private func check(_ content: ContentChange, mode: UInt32) throws(Errno) -> UInt32 {
         let (reference, column) = (content.reference, content.column)
         let type = mode & FileType.mask
         guard type == FileType.regular || type == FileType.symbolicLink, reference.size <= Limits.fileSize,
@@ -180,6 +182,8 @@ extension ReplicationTransaction {
             guard slots == content.chunks.map(\.slot), Set(slots).count == slots.count,
                 slots.allSatisfy({ $0 > 0 })
             else { throw .invalidArgument }
+            return Holes.count(list, size: reference.size)
         }
+        return 0
     }
 }

@@ -21,6 +21,8 @@ struct Inode {
     var device: UInt32
     /// How many open files there are on it.
     var opens: UInt32 = 0
+    /// What of the content is in no chunk, in units of 4 KiB.
+    var holes: UInt32 = 0
     /// References that the kernel holds (FUSE's nlookup).
     var lookups: UInt64 = 0
     /// The place in the tree's table of directories; -1 for other files.
@@ -42,7 +44,7 @@ struct Inode {
     var attributes: Attributes {
         Attributes(
             inode: number, mode: mode, owner: owner, group: group, links: links, device: device, size: size,
-            accessed: accessed, modified: modified, changed: changed)
+            blocks: Holes.blocks(size: size, without: holes), accessed: accessed, modified: modified, changed: changed)
     }
 
     /// Its row is gone, or about to go: nobody may open it any more.

@@ -47,12 +47,11 @@ public struct Attributes: Sendable, Equatable {
     public var device: UInt32
     /// In bytes.
     public var size: UInt64
+    /// In units of 512 bytes, as `du` counts: the size rounded up to whole 4 KiB, without the holes.
+    public var blocks: UInt64
     public var accessed: Timestamp
     public var modified: Timestamp
     public var changed: Timestamp
-
-    /// In units of 512 bytes, as `du` counts: the size rounded up to whole 4 KiB.
-    public var blocks: UInt64 { (size &+ 4095) / 4096 * 8 }
 }
 
 /// The attributes that setattr is to change; `nil` leaves one as it is.

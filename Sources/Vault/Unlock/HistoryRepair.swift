@@ -129,6 +129,7 @@ struct HistoryRepair {
         (record.content, record.modified) = (version.content, version.modified)
         record.heads = ([version.stamp] + version.twins).filter { $0 != .zero }
         record.replaced = []
+        record.hasHoles = version.content.kind == .chunks
         try link(&record, before)
         let column = unsafe try committer.contentColumn(.version, latest.slot) { (bytes) throws(Errno) in
             unsafe [UInt8](bytes)

@@ -65,17 +65,39 @@ struct Scanner: Sendable {
 
     private func scanFiles() -> Scan {
         var scan = Scan()
+        var sparse: [(place: Int, content: ContentReference)] = []
         pass(over: .file, columns: "slot, seal, body", into: &scan) { slot, bytes, scan in
             guard let bytes else { return scan.damage.append(Damage("a file's record does not open")) }
             do throws(FormatError) {
                 let record = try FileRecord(decoding: bytes)
                 scan.inodes.append(Inode(record, slot: slot, mounter: mounter))
+                if record.hasHoles { sparse.append((scan.inodes.count - 1, record.content)) }
                 if record.lineage != record.identifier { scan.lineages[record.identifier] = record.lineage }
             } catch {
                 scan.damage.append(Damage("a file's record is malformed"))
             }
         }
+        if !sparse.isEmpty { countHoles(of: sparse, in: &scan) }
         return scan
+    }
+
+    /// Reads the chunk lists of contents with holes. What is wrong with one is found when it is read.
+    private func countHoles(of sparse: [(place: Int, content: ContentReference)], in scan: inout Scan) {
+        guard let connection = try? Connection(path: path, readOnly: true, cacheKiB: 512) else { return }
+        defer { connection.close() }
+        guard let statement = try? connection.prepare("SELECT content FROM file WHERE slot = ?1") else { return }
+        for (place, content) in sparse where content.kind == .chunks {
+            defer { statement.reset() }
+            guard (try? statement.bind(1, scan.inodes[place].slot).step()) == true else { continue }
+            var plain = PlainBuffer(capacity: 0)
+            let sealed = unsafe statement.bytes(0)
+            plain.resize(to: sealed.count)
+            let isOpen = unsafe plain.withUnsafeMutableBytes {
+                unsafe keys.record.open(sealed, content.seal.seal, keys.contentData(content), into: $0)
+            }
+            let chunks = isOpen ? plain.withBytes { try? ContentCoding.chunks($0, size: content.size) } : nil
+            if let chunks { scan.inodes[place].holes = Holes.count(chunks, size: content.size) }
+        }
     }
 
     private func scanEntries() -> Scan {
