@@ -89,7 +89,7 @@ END {
     if (page == "coffer") {
         add(".TP\n.I $XDG_DATA_HOME/coffer/vault.coffer")
         add("The vault, unless\n.B \\-\\-vault\nor\n.B $COFFER_VAULT\nnames another.")
-        add(".TP\n.I $XDG_STATE_HOME/coffer/\nThe counter by which an older copy of a vault is recognised; and the modes of mount points, where their file system keeps no attributes.")
+        add(".TP\n.I $XDG_STATE_HOME/coffer/\nThe counter by which an older copy of a vault is recognised; the modes of mount points, where their file system keeps no attributes; and the log that\n.B coffer log\nreads.")
     }
     enter("SEE ALSO")
     if (page == "coffer") count = split(verbs, others, " ")

@@ -84,6 +84,8 @@ enum CommandVerb: UInt8 {
     case askService = 3
     /// The same for a kit that is sent by mail, which costs more to open.
     case issueMailedKit = 4
+    /// Locks, and drops what cannot be saved. No fields; where there is an answer, it comes when that is done.
+    case lockDiscarding = 5
 }
 
 /// How a request ended; the numbers are part of the format. But for `done`, the answer's first field says more.

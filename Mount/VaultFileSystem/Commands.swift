@@ -14,12 +14,16 @@ final class Commands: Sendable {
     private let vault: Vault
     private let gate: Gate
     private let service: MountService?
+    /// Locks, and drops what cannot be saved.
+    private let discard: @Sendable () -> Void
     /// One at a time: each takes as much memory as its key derivation asks for, and changes the same rows. The kernel
     /// lets one write to a file in after the other; this does not rest on it.
     private let turn = Mutex(())
 
-    init(vault: Vault, gate: Gate, service: MountService? = nil) {
-        (self.vault, self.gate, self.service) = (vault, gate, service)
+    init(
+        vault: Vault, gate: Gate, service: MountService? = nil, discard: @escaping @Sendable () -> Void = {}
+    ) {
+        (self.vault, self.gate, self.service, self.discard) = (vault, gate, service, discard)
     }
 
     /// - Returns: the answer, in which there is no secret: a kit is encrypted.
@@ -29,13 +33,17 @@ final class Commands: Sendable {
         else { throw .invalidArgument }
         let (first, second) = (request.extracting(message.first), request.extracting(message.second))
         if verb == .askService { return try askService(first, second) }
+        if verb == .lockDiscarding {
+            discard()
+            return Commands.answer(.done)
+        }
         let password = try Commands.password(first)
         return try turn.withLock { _ throws(Errno) in
             switch verb {
             case .changePassword: try changePassword(password, Commands.password(second))
             case .issueKit: try issueKit(password, second, cost: KDFParameters.kit)
             case .issueMailedKit: try issueKit(password, second, cost: KDFParameters.mailedKit)
-            case .askService: throw .invalidArgument
+            case .askService, .lockDiscarding: throw .invalidArgument
             }
         }
     }

@@ -26,8 +26,8 @@ final class Controls: Sendable {
     struct Actions: Sendable {
         var status: @Sendable () -> [UInt8]
         var verify: @Sendable () -> [UInt8]
-        /// Returns when plaintext is gone.
-        var lock: @Sendable () -> Void
+        /// Locks, and returns when plaintext is gone: nothing, or a ``LockRefusal``.
+        var lock: @Sendable () -> [UInt8]
         /// ``Commands/perform(_:)``
         var command: @Sendable (RawSpan) throws(Errno) -> [UInt8]
     }
@@ -101,7 +101,10 @@ final class Controls: Sendable {
     func read(
         _ node: NodeID, handle: Handle, offset: UInt64, count: Int, _ body: (RawSpan) -> Void
     ) throws(Errno) {
-        if Controls.file(node) == .lock { actions.withLock { $0 }?.lock() }
+        if Controls.file(node) == .lock, offset == 0 {
+            let answer = actions.withLock { $0 }?.lock() ?? []
+            answers.withLock { $0.texts[handle.rawValue] = answer }
+        }
         let text = answers.withLock { $0.texts[handle.rawValue] ?? [] }
         guard offset < UInt64(text.count) else { return }
         let end = min(text.count, Int(offset) + count)

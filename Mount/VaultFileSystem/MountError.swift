@@ -16,6 +16,8 @@ public enum MountError: Error, Sendable {
     case notResponding(FilePath)
     /// It was told to lock the vault, and has not ended.
     case stillLocking(FilePath)
+    /// It was asked to lock the vault, and something is not saved.
+    case notSaved(LockRefusal)
 
     /// What happened.
     public var message: String {
@@ -32,6 +34,7 @@ public enum MountError: Error, Sendable {
         case .unknownOptions: "The mount options were refused."
         case .notResponding(let path): "The process behind \(path) does not answer."
         case .stillLocking(let path): "The process behind \(path) is still writing to the vault."
+        case .notSaved(let refusal): "\(refusal.isLocked ? "The vault is locked. " : "")\(refusal.sentence)"
         }
     }
 
@@ -50,6 +53,14 @@ public enum MountError: Error, Sendable {
         case .unknownOptions: "See mount.fuse3(8) for what -o takes."
         case .notResponding(let path): "Take the mount away with: fusermount3 -u -z \(path)"
         case .stillLocking: "Wait for it with `coffer lock`. Ending it would lose what is not on the disk yet."
+        case .notSaved(let refusal) where refusal.isLocked:
+            "It is lost. Free some space before you write it again."
+        case .notSaved(let refusal) where !refusal.strayed.isEmpty:
+            "The vault is not locked. Put the file back under its name, or copy what you need out of the mount; then "
+                + "lock again. `coffer lock --discard` locks without it."
+        case .notSaved:
+            "The vault is not locked. Free some space, or copy what you need out of the mount; then lock again. "
+                + "`coffer lock --discard` locks and drops what is not saved."
         }
     }
 

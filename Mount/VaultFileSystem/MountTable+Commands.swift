@@ -63,6 +63,26 @@ extension MountTable.Mount {
         return try perform(message).first
     }
 
+    /// Locks and drops what cannot be saved.
+    ///
+    /// - Returns: false where it takes no changes, so that there is nothing to be dropped.
+    func lockDiscarding() throws(MountError) -> Bool {
+        let nothing = PlainBuffer()
+        let request = nothing.withBytes {
+            CommandMessage.encode(.request, code: CommandVerb.lockDiscarding.rawValue, $0, $0)
+        }
+        do throws(CommandError) { _ = try perform(request) } catch {
+            switch error {
+            case .readOnly: return false
+            case .mount(let error): throw error
+            case .notUnderstood: throw .notResponding(directory)
+            // The mount is gone before the answer can be read.
+            default: return true
+            }
+        }
+        return true
+    }
+
     /// - Returns: the fields of the answer.
     private func perform(
         _ request: borrowing PlainBuffer

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Fuse
 internal import Glibc
 public import SystemPackage
@@ -87,13 +88,22 @@ extension FileDescriptor {
 
 extension MountTable.Mount {
     /// Locks the vault: returns when the mount is gone and its process has ended. A dead one is only taken away.
-    public func lock() throws(MountError) {
+    ///
+    /// - Parameter discarding: what cannot be saved is dropped.
+    /// - Throws: `notSaved`; the vault is locked then only where that says so.
+    public func lock(discarding: Bool = false) throws(MountError) {
         let state = state
         guard state != .dead else { return clear() }
         let holder = VaultHolder(of: vault)
-        if state == .served { try askForLock() }
+        var refusal: LockRefusal?
+        if state == .served {
+            let isDone = discarding ? try lockDiscarding() : false
+            if !isDone { refusal = try askForLock() }
+        }
+        if let refusal, !refusal.isLocked { throw .notSaved(refusal) }
         try waitForEnd(holder)
         clear()
+        if let refusal { throw .notSaved(refusal) }
     }
 
     /// Waits for one that locks already.
@@ -102,18 +112,23 @@ extension MountTable.Mount {
         clear()
     }
 
-    private func askForLock() throws(MountError) {
+    private func askForLock() throws(MountError) -> LockRefusal? {
+        // One read, which gives the whole answer: behind it the mount goes.
+        var answer = [UInt8](repeating: 0, count: 1 << 17)
         do {
             // Reading it locks: a write would be refused by a read-only mount.
             let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .readOnly)
             // Closing may find the mount gone, which is no error here.
             defer { try? file.close() }
-            _ = try file.readAll()
+            let count = try unsafe answer.withUnsafeMutableBytes { unsafe try file.read(into: $0) }
+            answer.removeLast(answer.count - count)
         } catch Errno.permissionDenied {
             throw .notYours(directory)
         } catch {
             // Somebody else was faster, or it has ended.
+            return nil
         }
+        return try? JSONDecoder().decode(LockRefusal.self, from: Data(answer))
     }
 
     /// Waits as long as the process may have to write; where the kernel does not tell of it, for the vault's lock.

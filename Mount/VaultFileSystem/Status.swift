@@ -24,6 +24,11 @@ public struct VaultStatus: Codable, Sendable {
     public var damage: [String]?
     /// What is not as it should be about the folder below the mount.
     public var folder: [String]?
+    /// Paths of entries whose content could not be saved so far, and why.
+    public var unsaved: [String]?
+    public var unsavedReason: String?
+    /// Files of the vault that were replaced, moved or deleted while it is mounted.
+    public var strayed: [String]?
     /// nil where the mount does not synchronise.
     public var synchronisation: SyncOverview?
 

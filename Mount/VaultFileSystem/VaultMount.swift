@@ -139,11 +139,13 @@ public final class VaultMount: Sendable {
     /// Mounts, calls `onReady`, and serves until the vault is locked or unmounted. Everything is committed
     /// and wiped when it returns.
     public func run(onReady: (FolderReport) -> Void) throws(MountError) {
-        let commands = Commands(vault: vault, gate: fileSystem.gate, service: options.service)
+        let commands = Commands(
+            vault: vault, gate: fileSystem.gate, service: options.service,
+            discard: { [weak self] in self?.lockNow(discarding: true) })
         fileSystem.controls.connect(
             Controls.Actions(
                 status: { [weak self] in self?.status() ?? [] }, verify: { [weak self] in self?.verify() ?? [] },
-                lock: { [weak self] in self?.lock() },
+                lock: { [weak self] in self?.lockWhatIsSaved() ?? [] },
                 command: { [weak self, session] (request) throws(Errno) in
                     // Deriving a key takes a second.
                     session.passTurn()
@@ -156,34 +158,52 @@ public final class VaultMount: Sendable {
         let point = try mount()
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
-            idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lock() })
+            idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lockNow() })
         let memory = ProcessMemory()
         onReady(lookBelow(point))
         options.service?.start()
         session.run()
         triggers.stop()
         memory.stop()
-        lock()
+        lockNow()
         finished.wait()
         session.unmount()
     }
 
-    /// Locks. Returns when nothing of the vault can be read any more; the mount goes right after. Returns
+    /// Locks for somebody who can be told: where something is not saved, nothing is done and the answer says so.
+    ///
+    /// - Returns: nothing, or a ``LockRefusal``.
+    private func lockWhatIsSaved() -> [UInt8] {
+        session.passTurn()
+        for node in vault.openNodes() { session.invalidate(NodeID(node.rawValue)) }
+        let unsaved = vault.save()
+        guard unsaved.isEmpty else { return VaultMount.json(LockRefusal(unsaved, isLocked: false)) }
+        // Written in the moment before the gate was closed.
+        let late = lockNow()
+        return late.isEmpty ? [] : VaultMount.json(LockRefusal(late, isLocked: true))
+    }
+
+    /// Locks whatever comes. Returns when nothing of the vault can be read any more; the mount goes right after. Returns
     /// at once where somebody else has begun to.
-    public func lock() {
+    ///
+    /// - Parameter discarding: what cannot be saved is meant to be dropped.
+    /// - Returns: what could not be saved.
+    @discardableResult
+    private func lockNow(discarding: Bool = false) -> Unsaved {
         session.passTurn()
         let isFirst = phase.withLock { phase in
             defer { if phase == .mounted { phase = .locking } }
             return phase == .mounted
         }
-        guard isFirst else { return }
-        queue.sync { secure() }
+        guard isFirst else { return Unsaved() }
+        let unsaved = queue.sync { secure(discarding) }
         // After the answer to whoever asked for it through a control file.
         queue.async { [self] in
             session.exit()
             session.unmount()
             finished.signal()
         }
+        return unsaved
     }
 
     /// How long nobody has asked for anything. While an operation or a report is under way, or what programs wrote is
@@ -200,19 +220,20 @@ public final class VaultMount: Sendable {
         return try body()
     }
 
-    private func secure() {
+    private func secure(_ discarding: Bool) -> Unsaved {
         options.service?.stop()
         // What programs wrote into mappings comes as writes: before the gate closes.
         for node in vault.openNodes() { session.invalidate(NodeID(node.rawValue)) }
         fileSystem.gate.close()
-        try? vault.synchronizeAll()
+        let unsaved = vault.save()
         for (node, names) in vault.rememberedNodes() {
             session.invalidate(NodeID(node.rawValue))
             for name in names { session.invalidate(name, in: NodeID(node.rawValue)) }
         }
-        try? vault.close(keepsLock: true)
+        try? vault.close(keepsLock: true, discarding: discarding)
         invalidations.finish()
         phase.withLock { $0 = .locked }
+        return unsaved
     }
 
     // MARK: Control files
@@ -230,6 +251,10 @@ public final class VaultMount: Sendable {
         status.residentBytes = VaultMount.residentBytes()
         status.damage = vault.damage.map { ($0.path.map { "\($0): " } ?? "") + $0.what }
         status.folder = below.withLock { $0.warnings }
+        let unsaved = vault.unsaved()
+        status.unsaved = unsaved.entries
+        status.unsavedReason = unsaved.reason?.description
+        status.strayed = unsaved.strayed.map(\.string)
         status.synchronisation = options.service?.report()
         return VaultMount.json(status)
     }

@@ -63,6 +63,10 @@ public final class Vault: Sendable {
     let largestFile = Atomic<UInt64>(Limits.fileSize)
     /// Hears what synchronisation has changed.
     let replicated = Mutex(ReplicationListener())
+    /// Hears what does not work.
+    let troubles = Mutex(TroubleListener())
+    /// The vault's file under its name; nil where nothing is written.
+    let named: NamedFile?
 
     enum Lifecycle { case open, closed }
 
@@ -71,6 +75,7 @@ public final class Vault: Sendable {
         deviceNow = Mutex(unlocked.committer.root.device)
         path = unlocked.file.path
         isReadOnly = unlocked.isReadOnly
+        named = unlocked.isReadOnly ? nil : unlocked.file.named
         damage = unlocked.damage
         unlockMilliseconds = unlocked.milliseconds
         fingerprint = unlocked.fingerprint
@@ -106,23 +111,27 @@ public final class Vault: Sendable {
     /// Commits what is open, makes it durable, moves the log into the file and lets go of it. The
     /// second call does nothing.
     ///
-    /// - Parameter keepsLock: the file stays locked against other processes until this one ends, which is about to: files
-    ///   beside it are open until then.
-    public func close(keepsLock: Bool = false) throws(VaultError) {
+    /// - Parameters:
+    ///   - keepsLock: the file stays locked against other processes until this one ends, which is about to: files beside
+    ///     it are open until then.
+    ///   - discarding: what cannot be saved is dropped, and nothing is said of it.
+    public func close(keepsLock: Bool = false, discarding: Bool = false) throws(VaultError) {
         let first = state.withLock { state in
             defer { state = .closed }
             return state == .open
         }
         guard first else { return }
         maintenance.stop()
-        var failure: Errno?
-        do throws(Errno) { try synchronizeAll() } catch { failure = error }
+        let unsaved = save()
+        if unsaved.count > 0, !discarding { troubles.withLock { $0 }.call?(.locked(lost: unsaved.count)) }
+        // Of a file that has lost its name, the logs are the last trace: they stay.
+        let isInPlace = unsaved.strayed.isEmpty
         let isSettled = committer.withLock { committer in
-            let isSettled = (try? committer.drain()) != nil
-            if isSettled, failure == nil { chunks.release(committer.handOver()) }
+            let isSettled = isInPlace && (try? committer.drain()) != nil
+            if isSettled, unsaved.isEmpty { chunks.release(committer.handOver()) }
             committer.refusal = .socketNotConnected
-            if !isReadOnly { applier.writer.withLock { try? $0.connection.checkpoint(truncate: true) } }
-            if isSettled, failure == nil { file.saveCounter(of: committer.root, readOnly: isReadOnly) }
+            if !isReadOnly, isInPlace { applier.writer.withLock { try? $0.connection.checkpoint(truncate: true) } }
+            if isSettled, unsaved.isEmpty { file.saveCounter(of: committer.root, readOnly: isReadOnly) }
             return isSettled
         }
         contents.withLock { $0.removeAll() }
@@ -132,6 +141,8 @@ public final class Vault: Sendable {
         // What is only in the journal was acknowledged: the next opening puts it into the store.
         committer.withLock { $0.close(removesJournal: !isReadOnly && isSettled) }
         if keepsLock { file.keepLock() } else { file.unlock() }
-        if let failure { throw .io(failure, "the last changes could not be written") }
+        if !unsaved.isEmpty, !discarding {
+            throw .io(unsaved.reason ?? .staleNFSFileHandle, "the last changes could not be written")
+        }
     }
 }

@@ -166,6 +166,7 @@ extension Failure {
     private init(_ error: MountError) {
         var code = ExitCode.mountPointUnusable
         if case .stillLocking = error { code = .vaultInUse }
+        if case .notSaved = error { code = .notSaved }
         self.init(code, error.message, hint: error.hint)
     }
 }

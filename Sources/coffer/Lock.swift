@@ -12,15 +12,21 @@ struct Lock: ParsableCommand {
             Returns when nothing of the vault can be read any more, also through files that are still open, and its \
             process has ended: the medium that the vault lies on can be unmounted then. Nobody may write to the folder; \
             `coffer mount --release DIR` gives it back.
+
+            Where something cannot be saved, such as on a full disk, it names the entries, ends with 27 and leaves the \
+            vault mounted.
             """,
             examples: ["coffer lock", "coffer lock ~/coffer"],
-            codes: [.mountPointUnusable, .vaultInUse]))
+            codes: [.mountPointUnusable, .vaultInUse, .notSaved]))
 
     @OptionGroup var vault: VaultOptions
 
     @Argument(
         help: "The folder that the vault is mounted on; the vault's own mount by default.", completion: .directory)
     var directory: String?
+
+    @Flag(name: .long, help: "Lock also where something cannot be saved, and drop that.")
+    var discard = false
 
     func run() throws {
         guard let directory else { return try lockVault(Directories.resolved(vault.path)) }
@@ -32,7 +38,13 @@ struct Lock: ParsableCommand {
     }
 
     private func lock(_ mount: MountTable.Mount) throws {
-        do throws(MountError) { try mount.lock() } catch { throw Failure(error, vault: mount.vault) }
+        do throws(MountError) { try mount.lock(discarding: discard) } catch {
+            if case .notSaved(let refusal) = error {
+                for entry in refusal.entries { Console.say("Not saved: \(entry)") }
+                if refusal.notListed > 0 { Console.say("Not saved: \(refusal.notListed) more") }
+            }
+            throw Failure(error, vault: mount.vault)
+        }
     }
 
     /// A process may have the vault without a mount: one that is about to mount it, one whose mount was just taken away,

@@ -139,8 +139,13 @@ struct Mount: ParsableCommand {
         Background.endWithParent(readyDescriptor)
         ProcessMemory.limitArenas()
         let opened = try unlock(options)
+        let log = EventLog(opened.path)
+        defer { log.finish() }
+        opened.onTrouble { trouble in
+            log.note(.saving, trouble?.sentence, relief: "Everything is saved again.")
+        }
         var options = options
-        if !opened.isReadOnly { options.service = SyncHost(opened, timing: timing).service }
+        if !opened.isReadOnly { options.service = SyncHost(opened, timing: timing, log: log).service }
         for damage in opened.damage { Console.say("Damaged: \(damage.path ?? "the vault"): \(damage.what)") }
         do throws(MountError) {
             let mount = try VaultMount(vault: opened, options: options)

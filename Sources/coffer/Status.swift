@@ -56,6 +56,11 @@ struct Status: ParsableCommand {
         if let bytes = status.fileBytes { Console.result("Size:     \(bytes / 1024) KiB") }
         for line in status.folder ?? [] { Console.result("Folder:   \(line)") }
         for line in status.damage ?? [] { Console.result("Damaged:  \(line)") }
+        for file in status.strayed ?? [] {
+            Console.result("Gone:     \(file) was replaced, moved or deleted; nothing is saved until it is back")
+        }
+        let why = status.unsavedReason.map { " (\($0))" } ?? ""
+        for path in status.unsaved ?? [] { Console.result("Unsaved:  \(path)\(why)") }
         if let synchronisation = status.synchronisation { report(synchronisation) }
     }
 

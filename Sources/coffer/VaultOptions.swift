@@ -91,6 +91,13 @@ enum Directories {
     static var data: FilePath { directory("XDG_DATA_HOME", home.appending(".local/share")) }
     static var state: FilePath { directory("XDG_STATE_HOME", home.appending(".local/state")) }
 
+    /// The program's own folder in ``state``, made with mode 0700, as the specification asks.
+    static func makeState() {
+        let own = state.appending("coffer")
+        _ = try? FileManager.default.createDirectory(
+            atPath: own.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
     /// A relative path in these variables is to be ignored, says the specification.
     private static func directory(_ variable: String, _ fallback: FilePath) -> FilePath {
         guard let value = ProcessInfo.processInfo.environment[variable], value.hasPrefix("/") else { return fallback }

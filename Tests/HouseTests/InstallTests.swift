@@ -5,7 +5,7 @@ import Testing
 /// `Mount/install` into a folder of its own: everything is there, well-formed, and goes away again.
 @Suite struct InstallTests {
     private static let verbs = [
-        "init", "mount", "lock", "status", "ls", "show", "verify", "passwd", "kit", "join", "sync", "devices",
+        "init", "mount", "lock", "status", "log", "ls", "show", "verify", "passwd", "kit", "join", "sync", "devices",
         "devices-revoke", "rotate", "remote", "remote-set", "remote-show", "remote-clear", "remote-rebuild",
     ]
     private static let manual = ["coffer"] + verbs.map { "coffer-\($0)" }

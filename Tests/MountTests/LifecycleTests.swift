@@ -202,7 +202,9 @@ import Testing
             }
             #expect(code != 0)
             #expect(try vault.read("entry") == "text")
-            try vault.lock()
+            // What does not fit is not in the vault, and that is said.
+            #expect(try vault.coffer(["lock"]).run(expecting: 27).errorText.contains("Not saved: large\n"))
+            try vault.coffer(["lock", "--discard"]).run(expecting: 0)
             try vault.mount()
             #expect(try vault.read("entry") == "text")
             try vault.lock()

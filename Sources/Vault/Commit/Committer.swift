@@ -28,7 +28,7 @@ final class Committer {
     var scan: OwnScan?
     /// Records of files that were written last.
     var recent = RecentFiles()
-    /// Set while nothing may be written: opened read-only, or being locked.
+    /// Set while nothing may be written: opened read-only, being locked, or without its file.
     var refusal: Errno?
     /// ``Vault/onChange(_:)``
     var didChange: (@Sendable () -> Void)?
@@ -152,6 +152,12 @@ final class Committer {
         try applier.apply()
         journal.rotate()
         try applier.apply()
+    }
+
+    /// While a file of the vault is not under its name, nothing is written that would go with it.
+    func noteStrayed(_ isStrayed: Bool) {
+        if isStrayed, refusal == nil { refusal = .staleNFSFileHandle }
+        if !isStrayed, refusal == .staleNFSFileHandle { refusal = nil }
     }
 
     /// Hands the journal over to the applier, and gives what is free once that is done.

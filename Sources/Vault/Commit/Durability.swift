@@ -10,6 +10,8 @@ internal import SystemPackage
 /// covers them all.
 final class Durability: Sendable {
     private let file: FileDescriptor?
+    /// The file under its name; nil where nobody asked for that.
+    let named: NamedFile?
     private let turn = Mutex(())
     private let written = Atomic<UInt64>(0)
     private let durable = Atomic<UInt64>(0)
@@ -18,8 +20,11 @@ final class Durability: Sendable {
     private let hasFailed = Atomic<Bool>(false)
 
     /// Takes the descriptor over.
-    init(_ file: FileDescriptor?) {
+    ///
+    /// - Parameter path: the file's name, where it has to stay under it.
+    init(_ file: FileDescriptor?, at path: FilePath? = nil) {
         self.file = file
+        named = file.flatMap { file in path.flatMap { NamedFile($0, file) } }
     }
 
     /// For the log beside the vault, which is there once the first connection has written.
@@ -27,7 +32,8 @@ final class Durability: Sendable {
     /// - Throws: where a later sync could not keep its promise.
     convenience init(vault: FilePath, isReadOnly: Bool = false) throws(DatabaseFailure) {
         do throws(Errno) { try Durability.synchronizeNames(beside: vault) } catch { if !isReadOnly { throw .io } }
-        self.init(try? FileDescriptor.open(FilePath(vault.string + "-wal"), .readWrite, options: [.closeOnExec]))
+        let log = FilePath(vault.string + "-wal")
+        self.init(try? FileDescriptor.open(log, .readWrite, options: [.closeOnExec]), at: log)
     }
 
     /// Makes the names of new files beside `path` survive, too: a sync of a file is none of its name (fsync(2)).

@@ -16,6 +16,8 @@ internal import SystemPackage
 final class Journal: Sendable {
     private let file: FileDescriptor?
     private let path: FilePath
+    /// The file under its name.
+    var named: NamedFile? { durability.named }
     private let vault: Identifier
     private let key: AuthenticationKey
     private let regions = Mutex(Regions())
@@ -59,7 +61,7 @@ final class Journal: Sendable {
         path = Journal.path(of: vault)
         (self.vault, key) = (keys.vault, keys.journal)
         file = isOff ? nil : Journal.open(path)
-        durability = Durability(file)
+        durability = Durability(file, at: path)
     }
 
     /// Not `-journal`: SQLite would take it for a rollback journal of its own.

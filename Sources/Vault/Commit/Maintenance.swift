@@ -1,4 +1,5 @@
 internal import Dispatch
+internal import Synchronization
 internal import SystemPackage
 
 /// What happens twice a second while a vault is open: changes that nobody flushed are committed and made
@@ -29,10 +30,21 @@ final class Maintenance: Sendable {
     }
 }
 
+/// Not the lock's own value: see ``WaitNotice``.
+struct TroubleListener {
+    var call: (@Sendable (Trouble?) -> Void)?
+    var last: Trouble?
+}
+
 extension Vault {
-    /// One round. Errors are met again by whoever asks for durability; here there is nobody to tell.
+    /// One round. Errors are met again by whoever asks for durability; here only the log is told.
     func maintain() {
+        let strayed = strayed()
+        committer.withLock { $0.noteStrayed(!strayed.isEmpty) }
         commitOldContents()
+        // What would go into the files now goes with them.
+        guard strayed.isEmpty else { return report(.strayed(strayed)) }
+        var trouble: Trouble?
         let (root, freed) = committer.withLock { ($0.root, $0.handOver()) }
         do throws(Errno) {
             try makeDurable()
@@ -42,9 +54,31 @@ extension Vault {
         } catch {
             // Whoever asks for durability meets it again.
             committer.withLock { $0.keepCells(freed) }
+            trouble = .behind(error)
         }
         purgeTrash()
         if applier.durability.size > Maintenance.checkpointSize { checkpoint() }
+        let failures = contents.withLock { Array($0.values) }.compactMap { content in
+            content.withLockIfAvailable { $0.failure } ?? nil
+        }
+        if let reason = failures.first { trouble = .unsaved(failures.count, reason) }
+        report(trouble)
+    }
+
+    /// Tells of what has begun or ended.
+    private func report(_ trouble: Trouble?) {
+        let call = troubles.withLock { troubles -> (@Sendable (Trouble?) -> Void)? in
+            defer { troubles.last = trouble }
+            let isKnown = trouble.map { $0.isLike(troubles.last) } ?? (troubles.last == nil)
+            return isKnown ? nil : troubles.call
+        }
+        call?(trouble)
+    }
+
+    /// Calls `handler` when what a vault does by itself begins to fail, or fails for another reason, and with nil when all
+    /// of it works again; on a thread that holds no lock.
+    public func onTrouble(_ handler: @escaping @Sendable (Trouble?) -> Void) {
+        troubles.withLock { $0.call = handler }
     }
 
     /// Moves the log into the file. Takes the writer only when the log has grown out of bounds: a passive

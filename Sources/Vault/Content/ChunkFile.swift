@@ -23,9 +23,9 @@ final class ChunkFile: Sendable {
         let file: FileDescriptor
         let durability: Durability
 
-        init(_ file: FileDescriptor) {
+        init(_ file: FileDescriptor, at path: FilePath) {
             self.file = file
-            durability = Durability(file)
+            durability = Durability(file, at: path)
         }
     }
 
@@ -46,7 +46,7 @@ final class ChunkFile: Sendable {
         self.isReadOnly = isReadOnly
         let mode: FileDescriptor.AccessMode = isReadOnly ? .readOnly : .readWrite
         let file = try? FileDescriptor.open(path, mode, options: [.closeOnExec, .noFollow])
-        opened = Mutex(file.map { Opened($0) })
+        opened = Mutex(file.map { [path] in Opened($0, at: path) })
         var found = Cells()
         for cell in used.sorted() where cell >= found.end && cell < ChunkFile.limit {
             // What a killed process has left takes no room: it is written over first.
@@ -65,6 +65,9 @@ final class ChunkFile: Sendable {
         }
         return size / Int64(Limits.chunkSize) < end
     }
+
+    /// The file under its name; nil before there is one.
+    var named: NamedFile? { opened.withLock { $0?.durability.named } }
 
     /// In bytes, as far as it is in use.
     var size: UInt64 {
@@ -169,7 +172,8 @@ final class ChunkFile: Sendable {
                 if let opened { return opened }
                 let file = Opened(
                     try FileDescriptor.open(
-                        path, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: .ownerReadWrite))
+                        path, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: .ownerReadWrite),
+                    at: path)
                 try Durability.synchronizeNames(beside: path)
                 opened = file
                 return file

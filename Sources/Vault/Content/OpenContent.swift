@@ -73,6 +73,8 @@ struct ContentState {
     /// What was stored is of no more interest: the file was truncated to nothing.
     var storedIsGone = false
     var openWriters = 0
+    /// Why the last commit failed; nil after one that did not.
+    var failure: Errno?
 
     /// Content as the row has it.
     struct StoredContent {

@@ -7,6 +7,15 @@ internal import SystemPackage
 extension Vault {
     func commit(_ state: inout ContentState) throws(Errno) {
         guard state.isDirty, state.slot != 0 else { return }
+        do throws(Errno) { try store(&state) } catch {
+            state.failure = error
+            throw error
+        }
+        state.failure = nil
+        if applier.durability.size > Maintenance.checkpointForced { checkpoint() }
+    }
+
+    private func store(_ state: inout ContentState) throws(Errno) {
         try materialize(&state)
         let prepared = state
         let isLarge = prepared.dirtyBytes > Vault.journaledContent
@@ -33,7 +42,6 @@ extension Vault {
         state.isDirty = false
         state.storedIsGone = false
         state.versionSaved = true
-        if applier.durability.size > Maintenance.checkpointForced { checkpoint() }
     }
 
     /// Reads, before the committer is taken, what the commit needs of the stored content: all of an inline one,

@@ -160,6 +160,12 @@ extension Vault {
 
     /// Commits every changed file and returns when all is on the disk.
     public func synchronizeAll() throws(Errno) {
+        try commitAll()
+        try makeDurable()
+    }
+
+    /// Commits every changed file, also where that fails for another one.
+    func commitAll() throws(Errno) {
         var failure: Errno?
         for content in contents.withLock({ Array($0.values) }) {
             content.withLock { state in
@@ -167,7 +173,6 @@ extension Vault {
             }
         }
         if let failure { throw failure }
-        try makeDurable()
     }
 
     /// What nobody flushed for a while goes into the store: the maintenance thread's part.
@@ -179,9 +184,14 @@ extension Vault {
         }
     }
 
-    /// Returns when all operations so far are on the disk.
+    /// Returns when all operations so far are on the disk, in files that have their names.
     func makeDurable() throws(Errno) {
         willWait()
+        try checkFiles()
+        try synchronizeLogs()
+    }
+
+    func synchronizeLogs() throws(Errno) {
         // An entry of the journal builds on what went into the store before it.
         try applier.durability.makeDurable()
         try journal.synchronize()

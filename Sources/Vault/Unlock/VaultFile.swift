@@ -92,6 +92,9 @@ final class VaultFile: Sendable {
         return file
     }
 
+    /// The file under its name.
+    var named: NamedFile? { descriptor.withLock { $0.flatMap { NamedFile(path, $0) } } }
+
     deinit { if !isKept.load(ordering: .relaxed) { unlock() } }
 
     /// From now on the lock goes with the process.

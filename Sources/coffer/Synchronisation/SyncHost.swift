@@ -42,10 +42,12 @@ final class SyncHost: Sendable {
     /// How long a lock waits for the last push.
     private static let grace = DispatchTimeInterval.seconds(1)
 
-    /// - Parameter timing: of automatic synchronisation; nil for none.
-    init(_ vault: Vault, timing: SyncPlan.Timing?) {
+    /// - Parameters:
+    ///   - timing: of automatic synchronisation; nil for none.
+    ///   - log: hears of what goes wrong by itself.
+    init(_ vault: Vault, timing: SyncPlan.Timing?, log: EventLog? = nil) {
         self.vault = vault
-        worker = SyncWorker(vault)
+        worker = SyncWorker(vault, log: log)
         let plan = timing.map { SyncPlan($0, start: SyncHost.now()) }
         state = Mutex(State(plan: plan))
         guard timing != nil else { return }

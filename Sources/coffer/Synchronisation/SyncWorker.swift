@@ -12,8 +12,10 @@ final class SyncWorker: Sendable {
     private let doing = Mutex<String?>(nil)
     private let watch = Mutex((hints: HintWatch(), last: ContinuousClock.now - .seconds(86400)))
 
-    init(_ vault: Vault) {
-        self.vault = vault
+    private let log: EventLog?
+
+    init(_ vault: Vault, log: EventLog? = nil) {
+        (self.vault, self.log) = (vault, log)
         vault.setShared((try? settings().remote) != nil)
     }
 
@@ -99,10 +101,18 @@ final class SyncWorker: Sendable {
                 try await (step == .push ? engine.push() : engine.sync())
             }
             await note(report, session)
+            tellLog(shown.withLock { $0.trouble })
             return .done
         } catch {
-            return note(error)
+            let outcome = note(error)
+            if outcome != .cancelled { tellLog(Failure(error, vault: vault.path).message) }
+            return outcome
         }
+    }
+
+    private func tellLog(_ trouble: String?) {
+        log?.note(
+            .synchronising, trouble.map { "Synchronising did not work: \($0)" }, relief: "Synchronising works again.")
     }
 
     /// Below the mount point of a disk that is not plugged in there is an empty folder, in which nothing is begun anew.
