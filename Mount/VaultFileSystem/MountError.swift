@@ -54,7 +54,7 @@ public enum MountError: Error, Sendable {
         case .notResponding(let path): "Take the mount away with: fusermount3 -u -z \(path)"
         case .stillLocking: "Wait for it with `coffer lock`. Ending it would lose what is not on the disk yet."
         case .notSaved(let refusal) where refusal.isLocked:
-            "It is lost. Free some space before you write it again."
+            "What there was room for comes back when it is mounted again."
         case .notSaved(let refusal) where !refusal.strayed.isEmpty:
             "The vault is not locked. Put the file back under its name, or copy what you need out of the mount; then "
                 + "lock again. `coffer lock --discard` locks without it."

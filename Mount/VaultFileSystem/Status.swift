@@ -27,6 +27,8 @@ public struct VaultStatus: Codable, Sendable {
     /// Paths of entries whose content could not be saved so far, and why.
     public var unsaved: [String]?
     public var unsavedReason: String?
+    /// Paths of entries whose content was lost when the vault was locked last.
+    public var lost: [String]?
     /// Files of the vault that were replaced, moved or deleted while it is mounted.
     public var strayed: [String]?
     /// nil where the mount does not synchronise.

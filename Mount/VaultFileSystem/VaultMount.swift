@@ -156,6 +156,7 @@ public final class VaultMount: Sendable {
         vault.beforeWaiting { [session] in session.passTurn() }
         invalidations.follow(vault, session)
         let point = try mount()
+        vault.keepReserve()
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
             idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lockNow() })
@@ -186,7 +187,7 @@ public final class VaultMount: Sendable {
     /// Locks whatever comes. Returns when nothing of the vault can be read any more; the mount goes right after. Returns
     /// at once where somebody else has begun to.
     ///
-    /// - Parameter discarding: what cannot be saved is meant to be dropped.
+    /// - Parameter discarding: what cannot be saved is dropped; else it goes into the reserve.
     /// - Returns: what could not be saved.
     @discardableResult
     private func lockNow(discarding: Bool = false) -> Unsaved {
@@ -253,6 +254,7 @@ public final class VaultMount: Sendable {
         status.folder = below.withLock { $0.warnings }
         let unsaved = vault.unsaved()
         status.unsaved = unsaved.entries
+        status.lost = vault.restored.lost
         status.unsavedReason = unsaved.reason?.description
         status.strayed = unsaved.strayed.map(\.string)
         status.synchronisation = options.service?.report()

@@ -44,6 +44,12 @@ public enum Limits {
     public static let pinnedChunks = 8192
     /// The largest sealed record of the table `sync`, in bytes.
     public static let syncRecord = 524_288
+    /// The largest reserve beside a vault, in bytes.
+    public static let reserve = 4 << 20
+    /// The longest path in the reserve, in bytes.
+    public static let reservedPath = 4096
+    /// How many paths a record of the reserve lists of what had no room.
+    public static let reservedNames = 256
 }
 
 /// The tables whose rows are summed into the root; the number is part of what is hashed.
@@ -69,4 +75,5 @@ public enum SealedType: UInt8, Sendable {
     case root = 8
     case device = 9
     case sync = 10
+    case reserve = 11
 }

@@ -27,7 +27,7 @@ public final class Vault: Sendable {
     /// Where the file is.
     public let path: FilePath
     /// The endings of the files that a vault consists of, its own, the last, included; some are there only at times.
-    public static let fileSuffixes = ["-chunks", "-wal", "-shm", "-redo", ""]
+    public static let fileSuffixes = ["-chunks", "-wal", "-shm", "-redo", "-reserve", ""]
     /// Nothing can be changed: asked for, or because the file is damaged.
     public let isReadOnly: Bool
     /// What was found damaged when the vault was opened regardless.
@@ -67,6 +67,11 @@ public final class Vault: Sendable {
     let troubles = Mutex(TroubleListener())
     /// The vault's file under its name; nil where nothing is written.
     let named: NamedFile?
+    /// Room that is set aside, for a full disk.
+    let reserve: Reserve
+    let reserveReport = Mutex(ReserveReport())
+    /// What became of contents that could not be saved before the vault was locked last.
+    public var restored: ReserveReport { reserveReport.withLock { $0 } }
 
     enum Lifecycle { case open, closed }
 
@@ -92,6 +97,8 @@ public final class Vault: Sendable {
         willWait = unlocked.committer.willWait
         checkpointer = Guarded(unlocked.checkpointer)
         committer = Guarded(unlocked.committer, willWait: unlocked.committer.willWait)
+        reserve = Reserve(vault: unlocked.file.path, keys: unlocked.keys, isReadOnly: unlocked.isReadOnly)
+        applier.use(reserve)
         if !isReadOnly {
             erase(orphans: orphans, hollow: hollow)
             maintenance.start(self)
@@ -114,7 +121,7 @@ public final class Vault: Sendable {
     /// - Parameters:
     ///   - keepsLock: the file stays locked against other processes until this one ends, which is about to: files beside
     ///     it are open until then.
-    ///   - discarding: what cannot be saved is dropped, and nothing is said of it.
+    ///   - discarding: what cannot be saved is dropped; else it goes into the reserve.
     public func close(keepsLock: Bool = false, discarding: Bool = false) throws(VaultError) {
         let first = state.withLock { state in
             defer { state = .closed }
@@ -123,7 +130,7 @@ public final class Vault: Sendable {
         guard first else { return }
         maintenance.stop()
         let unsaved = save()
-        if unsaved.count > 0, !discarding { troubles.withLock { $0 }.call?(.locked(lost: unsaved.count)) }
+        closeReserve(unsaved, discarding: discarding)
         // Of a file that has lost its name, the logs are the last trace: they stay.
         let isInPlace = unsaved.strayed.isEmpty
         let isSettled = committer.withLock { committer in

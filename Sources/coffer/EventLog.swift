@@ -134,7 +134,8 @@ extension Trouble {
         case .unsaved(1, let reason): "The content of one entry could not be saved: \(reason)."
         case .unsaved(let count, let reason): "The contents of \(count) entries could not be saved: \(reason)."
         case .behind(let reason): "Changes could not be moved into the vault's file: \(reason)."
-        case .locked(let lost): "Locked with \(lost) contents unsaved."
+        case .locked(let kept, let lost):
+            "Locked with \(kept + lost) contents unsaved: \(kept) are in the reserve, \(lost) had no room there."
         case .strayed(let files):
             "\(files[0]) was replaced, moved or deleted while the vault is mounted; nothing is saved until it is back."
         }

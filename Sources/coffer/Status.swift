@@ -60,6 +60,7 @@ struct Status: ParsableCommand {
             Console.result("Gone:     \(file) was replaced, moved or deleted; nothing is saved until it is back")
         }
         let why = status.unsavedReason.map { " (\($0))" } ?? ""
+        for path in status.lost ?? [] { Console.result("Lost:     \(path) (no room for it before the last lock)") }
         for path in status.unsaved ?? [] { Console.result("Unsaved:  \(path)\(why)") }
         if let synchronisation = status.synchronisation { report(synchronisation) }
     }

@@ -40,7 +40,9 @@ struct VaultOptions: ParsableArguments {
         var (end, holder) = (ContinuousClock.now + .seconds(3), Int32?.none)
         while true {
             do throws(VaultError) {
-                return try Vault.open(at: Directories.resolved(path), password: password, options: options)
+                let vault = try Vault.open(at: Directories.resolved(path), password: password, options: options)
+                for line in vault.restored.lines { Console.say(line) }
+                return vault
             } catch {
                 // Another verb lets go of it in a moment, and the next one may be faster than this one; a mount does not.
                 guard case .inUse = error, mount == nil else { throw Failure(error, vault: path) }

@@ -79,6 +79,7 @@ final class Applier: Sendable {
     private let journal: Journal
     let durability: Durability
     private let shortOfSpace: Atomic<Bool>
+    private let reserve = Mutex<Reserve?>(nil)
     private let queue = DispatchQueue(label: "coffer.apply", qos: .utility)
 
     init(_ writer: StoreWriter, journal: Journal, durability: Durability) {
@@ -88,10 +89,41 @@ final class Applier: Sendable {
         self.durability = durability
     }
 
+    /// Where the disk is full, `reserve` gives way.
+    func use(_ reserve: Reserve) { self.reserve.withLock { $0 = reserve } }
+
+    /// Runs what writes into the store. On a full disk it makes room and tries again, as far as `claim` goes.
+    private func withRoom<R>(
+        _ claim: Reserve.Claim?, _ writer: StoreWriter, _ body: () throws(Errno) -> R
+    ) throws(Errno) -> R {
+        var hasMovedLog = false
+        while true {
+            do throws(Errno) { return try body() } catch {
+                guard error == .noSpace, let claim else { throw error }
+                if hasMovedLog, !giveUpReserve(claim) { throw error }
+                // Then it begins anew, in the room that it has. The file may have to grow for that.
+                while isFull({ () throws(DatabaseFailure) in try writer.connection.checkpoint() }) {
+                    guard giveUpReserve(claim) else { throw error }
+                }
+                hasMovedLog = true
+            }
+        }
+    }
+
+    private func giveUpReserve(_ claim: Reserve.Claim) -> Bool {
+        reserve.withLock { $0 }?.giveUp(for: claim) ?? false
+    }
+
+    private func isFull(_ body: () throws(DatabaseFailure) -> Void) -> Bool {
+        do throws(DatabaseFailure) { try body() } catch { return error == .full }
+        return false
+    }
+
     /// Returns when the full region, if there is one, is in the store and on the disk. Waits for one who is at it.
     func apply() throws(Errno) {
         try writer.withLock { (writer) throws(Errno) in
-            guard try store(writer) else { return }
+            // What was acknowledged has no less a claim than a removal.
+            guard try withRoom(.removal, writer, { () throws(Errno) in try store(writer) }) else { return }
             // Before the region is written again: its entries may have been promised to survive a power loss.
             try durability.makeDurable()
             journal.releaseFull()
@@ -114,9 +146,13 @@ final class Applier: Sendable {
     }
 
     /// Puts one operation into the store, past the journal, which is empty.
-    func commit(_ rows: RowSet) throws(Errno) {
+    ///
+    /// - Parameter claim: what it may have of the reserve.
+    func commit(_ rows: RowSet, claim: Reserve.Claim?) throws(Errno) {
         try writer.withLock { (writer) throws(Errno) in
-            do throws(DatabaseFailure) { try writer.commit(rows) } catch { throw error.errno }
+            try withRoom(claim, writer) { () throws(Errno) in
+                do throws(DatabaseFailure) { try writer.commit(rows) } catch { throw error.errno }
+            }
             durability.noteCommit()
             noteSpace(writer)
         }
@@ -125,6 +161,9 @@ final class Applier: Sendable {
     /// Less than 64 MiB were free where the file is, when something was last written into it: then operations
     /// have to meet the full disk themselves.
     var isShortOfSpace: Bool { shortOfSpace.load(ordering: .relaxed) }
+
+    /// Looks how much is free.
+    func noteSpace() { writer.withLock { noteSpace($0) } }
 
     private func noteSpace(_ writer: StoreWriter) {
         shortOfSpace.store(writer.connection.isShortOfSpace, ordering: .relaxed)

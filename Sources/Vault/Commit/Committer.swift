@@ -30,6 +30,8 @@ final class Committer {
     var recent = RecentFiles()
     /// Set while nothing may be written: opened read-only, being locked, or without its file.
     var refusal: Errno?
+    /// The running operation takes something away: on a full disk it goes through as long as there is any room.
+    var removes = false
     /// ``Vault/onChange(_:)``
     var didChange: (@Sendable () -> Void)?
 
@@ -132,7 +134,8 @@ final class Committer {
         let count = staged.bytes.count
         guard journal.takes(count), !applier.isShortOfSpace else {
             try drain()
-            return try applier.commit(staged)
+            return try applier.commit(
+                staged, claim: removes ? .removal : count <= Reserve.largestEdit ? .edit : nil)
         }
         if !journal.hasRoom(for: count) {
             willWait()

@@ -32,6 +32,12 @@ struct Keys: Sendable {
             type: type.rawValue, vault: vault.pair, epoch: epoch, record: (UInt64(bitPattern: slot), 0))
     }
 
+    /// What a record of the reserve is bound to: the reserve, and its place in it.
+    func reserveData(_ reserve: Identifier, number: UInt32) -> AssociatedData {
+        AssociatedData(
+            type: SealedType.reserve.rawValue, vault: vault.pair, epoch: epoch, record: reserve.pair, index: number)
+    }
+
     /// A device's secret keys as they stand in the header: seal bytes, then ciphertext.
     func sealed(_ deviceKeys: borrowing DeviceKeys, of device: Identifier) -> [UInt8] {
         deviceKeys.secret.withBytes { secret in

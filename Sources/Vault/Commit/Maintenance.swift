@@ -56,6 +56,9 @@ extension Vault {
             committer.withLock { $0.keepCells(freed) }
             trouble = .behind(error)
         }
+        applier.noteSpace()
+        settleReserve()
+        reserve.grow()
         purgeTrash()
         if applier.durability.size > Maintenance.checkpointSize { checkpoint() }
         let failures = contents.withLock { Array($0.values) }.compactMap { content in

@@ -73,6 +73,8 @@ struct ContentState {
     /// What was stored is of no more interest: the file was truncated to nothing.
     var storedIsGone = false
     var openWriters = 0
+    /// What ``changes`` was when the content came out of the reserve, which has it until it is saved.
+    var reserved: UInt64?
     /// Why the last commit failed; nil after one that did not.
     var failure: Errno?
 

@@ -34,8 +34,8 @@ public enum Trouble: Sendable, Equatable {
     case unsaved(Int, Errno)
     /// What was acknowledged could not be moved into the file.
     case behind(Errno)
-    /// The vault was locked with so many contents unsaved.
-    case locked(lost: Int)
+    /// The vault was locked with contents unsaved: so many are in the reserve, and so many had no room there.
+    case locked(kept: Int, lost: Int)
     /// These files of the vault do not stand under their names any more.
     case strayed([FilePath])
 

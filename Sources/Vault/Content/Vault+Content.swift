@@ -234,7 +234,7 @@ extension Vault {
 
     /// Forgets a content that holds nothing but what is stored. Contents of memory-only files stay as
     /// long as the file.
-    private func dropCleanContent(_ node: Node) {
+    func dropCleanContent(_ node: Node) {
         let key = UInt32(truncatingIfNeeded: node.index)
         guard let content = knownContent(node) else { return }
         let isClean = content.withLock { !$0.isDirty && $0.slot != 0 && $0.openWriters <= 0 }

@@ -164,6 +164,8 @@ extension Vault {
     /// - Returns: whether that could be stored; on a full disk the next ones could not either.
     private func erase(_ expired: [Trash.Item]) -> Bool {
         committer.withLock { committer in
+            committer.removes = true
+            defer { committer.removes = false }
             do throws(Errno) {
                 try committer.transaction { () throws(Errno) in
                     for item in expired {

@@ -30,6 +30,8 @@ extension Vault {
         if isReadOnly { throw .readOnlyFileSystem }
         try Vault.check(name)
         let node = try committer.withLock { (committer) throws(Errno) in
+            committer.removes = true
+            defer { committer.removes = false }
             let (index, directory, target) = try tree.withLock { (tree) throws(Errno) in
                 let directory = try tree.inode(parent)
                 guard directory.isDirectory else { throw .notDirectory }
@@ -193,6 +195,8 @@ extension Vault {
         let row = slot < 0 ? -(slot + 1) : slot
         guard row > 0, !isReadOnly else { return }
         committer.withLock { committer in
+            committer.removes = true
+            defer { committer.removes = false }
             do throws(Errno) {
                 guard try committer.has(.file, slot: row) else { return }
                 try committer.transaction { () throws(Errno) in try eraseFile(row, in: committer) }

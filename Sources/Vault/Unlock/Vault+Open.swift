@@ -49,7 +49,9 @@ extension Vault {
         let unlocked = try Unlocked(
             file: locked.file, accountKey: accountKey, header: locked.header, vault: locked.identifier,
             options: options, mounter: (geteuid(), getegid()))
-        return Vault(unlocked)
+        let vault = Vault(unlocked)
+        vault.takeReserve()
+        return vault
     }
 
     /// Erases rows of files that a killed process left without a name, and of removed entries that have no file.
