@@ -22,13 +22,18 @@ int fallocate64(int descriptor, int mode, int64_t offset, int64_t length);
 int sync_file_range(int descriptor, int64_t offset, int64_t length, unsigned int flags);
 int renameat2(int old_folder, const char *old_name, int new_folder, const char *new_name, unsigned int flags);
 
-// The folder below a mount is reached through its descriptor only, for which Swift's Glibc lacks these.
+// The folder below a mount is reached through its descriptor only, for which Swift's Glibc lacks these. No header may be
+// included that declares what Glibc's module has, such as struct stat with <fcntl.h>: whether Swift then takes it for this
+// module's depends on which file of a batch is compiled first (MemberImportVisibility).
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/openat2.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
+#include <sys/types.h>
+
+int fcntl(int descriptor, int command, ...);
+long syscall(long number, ...);
 
 ssize_t fgetxattr(int descriptor, const char *name, void *value, size_t size);
 int fsetxattr(int descriptor, const char *name, const void *value, size_t size, int flags);
@@ -55,8 +60,8 @@ static inline int coffer_open_beneath(int folder, const char *name, int flags) {
 /// Whether some program has the file open for writing: there is no lease for reading then (fcntl(2), F_SETLEASE). Where
 /// leases are not to be had, 0.
 static inline int coffer_has_writers(int descriptor) {
-    const int set_lease = 1024;
-    if (fcntl(descriptor, set_lease, F_RDLCK) != 0) return errno == EAGAIN;
-    fcntl(descriptor, set_lease, F_UNLCK);
+    const int set_lease = 1024, read_lock = 0, unlock = 2;
+    if (fcntl(descriptor, set_lease, read_lock) != 0) return errno == EAGAIN;
+    fcntl(descriptor, set_lease, unlock);
     return 0;
 }
