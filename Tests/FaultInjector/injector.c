@@ -4,6 +4,12 @@
 //   COFFER_FAULT_CONTROL     what fails; see injector.h
 //   COFFER_FAULT_FIFO        on which a call waits that is to take long
 //
+// A file system without hard links, for all files:
+//
+//   COFFER_LINK_ERROR        the errno of link and linkat
+//   COFFER_RENAME_ERROR      the errno of a renameat2 that is to keep what is there
+//   COFFER_KILL_AT_RENAME    a rename to a name that has this in it kills the program before it happens
+//
 // A sync that fails syncs nothing, and the next one succeeds if it may: so Linux behaves, which drops the pages that
 // it could not write. Not seen is what the C library does by itself (stdio).
 #define _GNU_SOURCE
@@ -11,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -192,14 +199,29 @@ int unlink(const char *name) {
     if (fails(kind_of_name(name), COFFER_FAULT_NAME)) return -1;
     return (int)syscall(SYS_unlinkat, AT_FDCWD, name, 0);
 }
-int rename(const char *old, const char *new) {
-    if (fails(kind_of_name(old), COFFER_FAULT_NAME)) return -1;
-    return (int)syscall(SYS_renameat2, AT_FDCWD, old, AT_FDCWD, new, 0);
+
+/// The errno that a variable of the environment has; 0 for none.
+static int error_of(const char *variable) {
+    const char *text = getenv(variable);
+    return text ? atoi(text) : 0;
 }
-int link(const char *old, const char *new) {
-    if (fails(kind_of_name(old), COFFER_FAULT_NAME)) return -1;
-    return (int)syscall(SYS_linkat, AT_FDCWD, old, AT_FDCWD, new, 0);
+int renameat2(int old_at, const char *old, int new_at, const char *new, unsigned flags) {
+    if (flags == 0 && fails(kind_of_name(old), COFFER_FAULT_NAME)) return -1;
+    if (flags != 0 && (errno = error_of("COFFER_RENAME_ERROR")) != 0) return -1;
+    const char *part = getenv("COFFER_KILL_AT_RENAME");
+    if (part && strstr(new, part)) raise(SIGKILL);
+    return (int)syscall(SYS_renameat2, old_at, old, new_at, new, flags);
 }
+int renameat(int old_at, const char *old, int new_at, const char *new) {
+    return renameat2(old_at, old, new_at, new, 0);
+}
+int rename(const char *old, const char *new) { return renameat2(AT_FDCWD, old, AT_FDCWD, new, 0); }
+int linkat(int old_at, const char *old, int new_at, const char *new, int flags) {
+    if (fails(kind_of_name(old), COFFER_FAULT_NAME)) return -1;
+    if ((errno = error_of("COFFER_LINK_ERROR")) != 0) return -1;
+    return (int)syscall(SYS_linkat, old_at, old, new_at, new, flags);
+}
+int link(const char *old, const char *new) { return linkat(AT_FDCWD, old, AT_FDCWD, new, 0); }
 
 // Syncs
 

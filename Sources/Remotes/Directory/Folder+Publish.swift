@@ -39,22 +39,30 @@ extension Folder {
             return
         } catch .fileExists {
             return try settle(temporary, as: name, size: size)
-        } catch .notPermitted, .notSupported, .noFunction, .tooManyLinks {
-            // No hard links here, as on exFAT and on some servers.
+        } catch .notPermitted, .notSupported, .noFunction, .tooManyLinks, .ioError {
+            // No hard links here, as on FAT, exFAT, some servers and some file systems of FUSE.
         }
         do {
             let noReplace: UInt32 = 1
             _ = try answer { unsafe renameat2(descriptor, temporary, descriptor, name, noReplace) }
         } catch .fileExists {
             try settle(temporary, as: name, size: size)
-        } catch .invalidArgument, .noFunction {
-            // Nor a rename that keeps what is there. What can be there has the same bytes: the name holds their hash.
-            if try status(name) == nil {
-                try rename(temporary, over: name)
-            } else {
-                try settle(temporary, as: name, size: size)
-            }
+        } catch .invalidArgument, .noFunction, .notSupported, .notPermitted {
+            // Nor a rename that keeps what is there.
+            try claim(name, for: temporary, size: size)
         }
+    }
+
+    /// Takes the name with an empty file, which only one writer can make, and renames over that. Whoever is killed in between
+    /// leaves an empty file, which is of another length than any object: a torn upload, which the next try replaces.
+    private func claim(_ name: String, for temporary: String, size: Int) throws(Errno) {
+        do {
+            let flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
+            close(try answer { unsafe openat(descriptor, name, flags, 0o666) })
+        } catch .fileExists {
+            return try settle(temporary, as: name, size: size)
+        }
+        try rename(temporary, over: name)
     }
 
     /// The name is taken: by the same object, or by what a torn upload or a stranger left.

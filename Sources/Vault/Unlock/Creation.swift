@@ -74,6 +74,7 @@ extension Vault {
             remove(temporary)
             throw VaultError(error, "writing \(path)")
         }
+        defer { remove(temporary) }
         try publish(temporary, as: path)
     }
 
@@ -83,7 +84,7 @@ extension Vault {
     /// - Throws: `alreadyExists`, `partOfAnother`.
     public static func checkFree(_ path: FilePath) throws(VaultError) {
         var status = stat()
-        guard unsafe lstat(path.string, &status) != 0 else { throw .alreadyExists }
+        guard unsafe lstat(path.string, &status) != 0 || isLeftClaim(path) else { throw .alreadyExists }
         for suffix in fileSuffixes + ["-journal"] {
             let part = FilePath(path.string + suffix)
             if unsafe lstat(part.string, &status) == 0 && status.st_size > 0 { throw .partOfAnother(part) }
@@ -98,6 +99,7 @@ extension Vault {
             let left = try FileDescriptor.open(temporary, .readOnly, options: [.noFollow, .nonBlocking, .closeOnExec])
             defer { unlock(left) }
             try lock(left, at: temporary)
+            removeClaim(on: path, of: temporary)
             remove(temporary)
         } catch Errno.noSuchFileOrDirectory {
             // The other process may make it in this moment.
@@ -141,18 +143,6 @@ extension Vault {
     private static func unlock(_ file: FileDescriptor) {
         _ = flock(file.rawValue, LOCK_UN)
         try? file.close()
-    }
-
-    /// link(2) refuses where the name is taken, as rename(2) would not.
-    private static func publish(_ temporary: FilePath, as path: FilePath) throws(VaultError) {
-        defer { remove(temporary) }
-        let failed = unsafe temporary.withPlatformString { old in
-            unsafe path.withPlatformString { new in unsafe Glibc.link(old, new) != 0 }
-        }
-        if failed {
-            let error = Errno(rawValue: Glibc.errno)
-            throw error == .fileExists ? .alreadyExists : .io(error, "making \(path)")
-        }
     }
 
     private static func remove(_ path: FilePath) {

@@ -65,6 +65,7 @@ final class Joining: Sendable {
         if case .open = try? Vault.state(of: temporary) { throw Failure(VaultError.inUse, vault: path) }
         remove(temporary)
         let vault: Vault
+        Vault.removeClaim(on: path, of: temporary)
         do { vault = try create(temporary, opened, cost) } catch { throw Failure.unlessSilent(error, vault: path) }
         do {
             let entries: Int
@@ -127,22 +128,14 @@ final class Joining: Sendable {
 
     // MARK: Files
 
-    /// The vault's own file comes last: until then there is no vault. link(2) refuses where the name is taken, as rename(2)
-    /// would not.
+    /// The vault's own file comes last: until then there is no vault.
     private func publish(_ temporary: FilePath) throws {
         for suffix in Vault.fileSuffixes {
             let (from, to) = (FilePath(temporary.string + suffix), FilePath(path.string + suffix))
             if !suffix.isEmpty {
                 guard FileManager.default.fileExists(atPath: from.string) else { continue }
             }
-            let failed = unsafe from.withPlatformString { from in
-                unsafe to.withPlatformString { to in unsafe Glibc.link(from, to) != 0 }
-            }
-            if failed {
-                let error = Errno(rawValue: errno)
-                throw error == .fileExists
-                    ? Failure(VaultError.alreadyExists, vault: path) : Failure(.otherError, "Making \(path): \(error).")
-            }
+            do throws(VaultError) { try Vault.publish(from, as: to) } catch { throw Failure(error, vault: path) }
         }
         remove(temporary)
     }
