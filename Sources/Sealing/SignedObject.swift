@@ -1,17 +1,30 @@
 /// What a device puts at the remote: sealed with a sub-key of the account key, and signed by the device, so that who has
 /// the account key can read it and nobody but the device can have written it.
 ///
-/// Layout: magic 4 ("CFRS" segment, "CFRN" snapshot), format u8, zero u8 ×3, epoch u32, length of the ciphertext u32,
+/// Layout: magic 4 ("CFRS" segment, "CFRN" snapshot, "CFRT" receipt), format u8, zero u8 ×3, epoch u32, length of the ciphertext u32,
 /// device 16, sequence u64, index u32, count u32, seal 40, ciphertext, Ed25519 signature 64 of all before it.
 public struct SignedObject: Sendable {
     public enum Kind: Sendable {
         case segment, snapshot
+        /// How far a device has read the logs of the others.
+        case receipt
 
-        fileprivate var magic: [UInt8] { Array((self == .segment ? "CFRS" : "CFRN").utf8) }
-        /// The type in the associated data; the store's own types are below 16.
-        fileprivate var type: UInt8 { self == .segment ? 16 : 17 }
+        fileprivate var magic: [UInt8] {
+            switch self {
+            case .segment: Array("CFRS".utf8)
+            case .snapshot: Array("CFRN".utf8)
+            case .receipt: Array("CFRT".utf8)
+            }
+        }
 
-        public var label: SubkeyLabel { self == .segment ? .segment : .snapshot }
+        /// The type in the associated data; the store's own types are below 16, those of other objects 18 to 20.
+        fileprivate var type: UInt8 {
+            switch self {
+            case .segment: 16
+            case .snapshot: 17
+            case .receipt: 21
+            }
+        }
     }
 
     /// What an object says of itself before anything is opened.
@@ -82,7 +95,7 @@ public struct SignedObject: Sendable {
     /// The plaintext, and the key of its epoch that it was sealed with; nil where the ring has none that opens it.
     public func open(with ring: KeyRing) -> OpenedObject? {
         for link in ring.links(of: header.epoch) {
-            let key = kind == .segment ? link.keys.segment : link.keys.snapshot
+            let key = kind == .snapshot ? link.keys.snapshot : link.keys.segment
             if let plain = open(key: key, vault: ring.vault) { return OpenedObject(plain: plain, keys: link.keys) }
         }
         return nil

@@ -7,6 +7,7 @@ internal import Sealing
 ///     v1/canary/1, v1/canary/<epoch>.<name>
 ///     v1/log/<device>/<sequence>.<hash>
 ///     v1/head/<device>                a hint: the newest sequence and hash
+///     v1/head/<device>.read           a receipt: how far the device has read the others' logs
 ///     v1/snap/<device>.<sequence>/<index>.<hash>
 ///     v1/blob/<xx>/<name>.<hash>
 enum Layout {
@@ -38,6 +39,16 @@ enum Layout {
     static func log(_ device: Identifier) -> RemotePath { path("log", device.hexadecimal) }
 
     static func head(_ device: Identifier) -> RemotePath { path("head", device.hexadecimal) }
+
+    static func receipt(_ device: Identifier) -> RemotePath { path("head", device.hexadecimal + receiptEnding) }
+
+    /// Whose receipt has a name in the folder of hints; nil for any other name.
+    static func receiptDevice(_ name: String) -> Identifier? {
+        guard name.hasSuffix(receiptEnding) else { return nil }
+        return Identifier(hexadecimal: Substring(name.dropLast(receiptEnding.count)))
+    }
+
+    private static let receiptEnding = ".read"
 
     static func segment(_ device: Identifier, _ sequence: UInt64, _ hash: Identifier) -> RemotePath {
         path("log", device.hexadecimal, "\(sequence).\(hash.hexadecimal)")

@@ -1,4 +1,5 @@
 public import Format
+public import Sealing
 
 /// What a run moved, and what it noticed.
 public struct SyncReport: Equatable, Sendable {
@@ -9,6 +10,8 @@ public struct SyncReport: Equatable, Sendable {
     public var conflicts: [Conflict] = []
     /// Segments that wait for others that are not there yet.
     public var waiting = 0
+    /// Segments that are not there though something speaks of them: the next one of each log, as it was looked at last.
+    public var awaited: [AwaitedSegment] = []
     /// Objects that are not what their names say: half arrived, or changed by somebody.
     public var damaged: [String] = []
     /// Segments of devices that had been shut out.
@@ -23,6 +26,22 @@ public struct SyncReport: Equatable, Sendable {
     public var removedObjects = 0
 
     public init() {}
+}
+
+/// The next segment of a device's log, which is not at the remote yet though something there speaks of it.
+public struct AwaitedSegment: Equatable, Sendable {
+    /// Whose log it belongs to.
+    public var device: Identifier
+    /// Its number.
+    public var sequence: UInt64
+    /// The last segment of the log that anything speaks of.
+    public var last: UInt64
+    /// A later segment is at the remote.
+    public var isFollowed: Bool
+
+    public init(device: Identifier, sequence: UInt64, last: UInt64, isFollowed: Bool) {
+        (self.device, self.sequence, self.last, self.isFollowed) = (device, sequence, last, isFollowed)
+    }
 }
 
 /// How far a long run has got.
@@ -72,6 +91,8 @@ public struct SyncStatus: Equatable, Sendable {
         public var isRevoked: Bool
         /// It has not said yet that it has seen everything that this device has.
         public var isBehind: Bool
+        /// How many segments its receipts tell of: more with each receipt that says something new.
+        public var acknowledged: UInt64
         /// It could start from the latest snapshot; without that nothing is removed at the remote.
         public var hasAcknowledged: Bool
     }
@@ -85,4 +106,6 @@ public struct SyncStatus: Equatable, Sendable {
     public var alarm: SyncAlarm?
     /// The latest snapshot that this device knows.
     public var snapshot: SnapshotName?
+    /// The account's e-mail address, where a log tells of one.
+    public var address: AccountAddress?
 }

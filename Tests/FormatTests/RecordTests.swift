@@ -5,7 +5,7 @@ import Testing
 @Suite struct RecordTests {
     static let records: [any StoredRecord.Type] = [
         EntryRecord.self, FileRecord.self, VersionRecord.self, OperationRecord.self, RootRecord.self,
-        SyncRecord.self, SnapshotManifest.self, SnapshotPart.self,
+        SyncRecord.self, SnapshotManifest.self, SnapshotPart.self, SegmentRecord.self, ReceiptRecord.self,
     ]
     static let places = Array(records.indices)
 

@@ -78,6 +78,31 @@ import Testing
         #expect(try SnapshotPart(decoding: part.encoded) == part)
     }
 
+    /// What a later version says by a kind of notice that this one does not know is read over; the rest counts.
+    @Test func unknownNoticesAreReadOver() throws {
+        let known = Notice(kind: .name, bytes: [0x78])
+        let record = SegmentRecord(previous: identifier(1), lamport: 5, seen: VersionVector(), notices: [known])
+        var bytes = record.encoded
+        // Behind previous 16, clock 8, flag 1, nothing seen 2, no snapshots 2: the count of notices.
+        bytes[29] = 2
+        bytes.insert(contentsOf: [200, 3, 0, 0, 0, 1, 2, 3], at: 31)
+        #expect(try SegmentRecord(decoding: bytes) == record)
+        bytes[35] = 0xFF
+        #expect(throws: FormatError.overLimit(field: "notice")) { try SegmentRecord(decoding: bytes) }
+    }
+
+    @Test func receipt() throws {
+        var seen = VersionVector()
+        seen[identifier(1)] = LogPosition(sequence: 2, hash: identifier(0x21), lamport: 3)
+        let receipt = ReceiptRecord(seen: seen)
+        let golden =
+            "01000102030405060708090a0b0c0d0e0f1002000000000000002122232425262728292a2b2c2d2e2f300300000000000000"
+        #expect(hexadecimal(receipt.encoded) == golden)
+        #expect(try ReceiptRecord(decoding: receipt.encoded + [0, 0]) == receipt)
+        #expect(throws: FormatError.self) { try ReceiptRecord(decoding: receipt.encoded + [1]) }
+        #expect(throws: FormatError.self) { try ReceiptRecord(decoding: [1, 0]) }
+    }
+
     /// Attack 30: what a count promises is not set aside before it is there, and lists have an end.
     @Test func attack30_countsPromiseNothing() {
         let many = [UInt8](repeating: 0xFF, count: 4)
@@ -101,6 +126,20 @@ extension SnapshotManifest: StoredRecord {
             notices: [Notice(kind: .rotation, bytes: generator.bytes(7))],
             parts: [generator.identifier(), generator.identifier()])
     }
+}
+
+extension SegmentRecord: StoredRecord {
+    static func random(using generator: inout Randomness) -> SegmentRecord {
+        SegmentRecord(
+            previous: generator.identifier(), lamport: generator.next(),
+            isContinued: Bool.random(using: &generator), seen: generator.vector(),
+            acknowledged: [SnapshotName(device: generator.identifier(), sequence: generator.next())],
+            notices: [Notice(kind: .kit, bytes: generator.bytes(16))])
+    }
+}
+
+extension ReceiptRecord: StoredRecord {
+    static func random(using generator: inout Randomness) -> ReceiptRecord { ReceiptRecord(seen: generator.vector()) }
 }
 
 extension SnapshotPart: StoredRecord {

@@ -82,6 +82,12 @@ final class SharedRemote: Sendable {
         contents.withLock { contents in
             if bytes == nil { contents.removed.append(path) }
             contents.views[device]?[path] = bytes
+            guard !path.isReceipt else {
+                for other in 0..<count where contents.apart.contains(other) == contents.apart.contains(device) {
+                    contents.views[other]?[path] = bytes
+                }
+                return
+            }
             for other in 0..<count where other != device {
                 contents.underWay.append(Parcel(from: device, to: other, path: path, bytes: bytes))
             }
@@ -132,8 +138,12 @@ final class MemoryRemote: Remote {
     let calls = Mutex(0)
 
     /// Whether the call is carried out; throws where its answer is lost.
-    private func call(_ body: () -> Void) throws(RemoteError) {
+    ///
+    /// - Parameter isOfReceipts: nothing rests on receipts. They arrive at once and are not in the count of what fails, so
+    ///   that the seeds in which something was found stay what they were.
+    private func call(isOfReceipts: Bool = false, _ body: () -> Void) throws(RemoteError) {
         calls.withLock { $0 += 1 }
+        guard !isOfReceipts else { return body() }
         let (isLost, isDone) = patience.withLock { patience in
             patience.calls -= 1
             return (patience.calls < 0, patience.calls >= 0 || patience.carriesOut)
@@ -163,7 +173,7 @@ final class MemoryRemote: Remote {
     }
 
     func read(_ paths: [RemotePath], limit: Int) async throws(RemoteError) -> [RemoteBytes] {
-        try call {}
+        try call(isOfReceipts: paths.allSatisfy(\.isReceipt)) {}
         let view = view
         return paths.map { path in
             guard let bytes = view[path] else { return .missing }
@@ -182,12 +192,18 @@ final class MemoryRemote: Remote {
     }
 
     func replace(_ hint: RemoteObject) async throws(RemoteError) {
-        try call { shared.write(hint.path, hint.bytes, by: device, isHint: true) }
+        try call(isOfReceipts: hint.path.isReceipt) {
+            shared.write(hint.path, hint.bytes, by: device, isHint: true)
+        }
     }
 
     func remove(_ paths: [RemotePath]) async throws(RemoteError) {
         for path in paths { try call { shared.write(path, nil, by: device, isHint: false) } }
     }
+}
+
+extension RemotePath {
+    fileprivate var isReceipt: Bool { components.count == 3 && components[2].hasSuffix(".read") }
 }
 
 /// SplitMix64 (Steele et al. 2014): a run from its seed.

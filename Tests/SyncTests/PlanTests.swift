@@ -6,7 +6,7 @@ import Testing
     private typealias Step = SyncPlan.Step
 
     /// A plan whose first run has ended well at second 0.
-    private func settled() -> SyncPlan {
+    func settled() -> SyncPlan {
         var plan = SyncPlan(start: .zero)
         #expect(plan.step(at: .zero) == .sync)
         plan.begin()
@@ -86,5 +86,39 @@ import Testing
         plan.begin()
         plan.end(.cancelled, at: .seconds(4), jitter: 0)
         #expect(plan.step(at: .seconds(4)) == .sync)
+    }
+}
+
+extension PlanTests {
+    /// Once nothing more has come for a poll; and at the latest after twenty.
+    @Test func whatWasReadIsAcknowledgedOnceItIsQuiet() {
+        var plan = settled()
+        plan.noteReading(isOwed: true, isNew: true, at: .seconds(1))
+        plan.end(.done, at: .seconds(20), jitter: 0)
+        plan.noteReading(isOwed: true, isNew: true, at: .seconds(20))
+        #expect(plan.step(at: .seconds(49)) == .wait(until: .seconds(50)))
+        plan.end(.done, at: .seconds(45), jitter: 0)
+        plan.noteReading(isOwed: true, isNew: false, at: .seconds(45))
+        #expect(plan.step(at: .seconds(50)) == .acknowledge)
+        plan.end(.done, at: .seconds(50), jitter: 0)
+        plan.noteReading(isOwed: false, isNew: false, at: .seconds(50))
+        #expect(plan.step(at: .seconds(51)) == .wait(until: .seconds(80)))
+    }
+
+    @Test func readingWithoutEndIsAcknowledgedNowAndThen() {
+        var plan = settled()
+        var acknowledged: [Int] = []
+        for second in 1...1300 {
+            plan.noteReading(isOwed: true, isNew: true, at: .seconds(second))
+            switch plan.step(at: .seconds(second)) {
+            case .look: plan.end(.done, at: .seconds(second), jitter: 0)
+            case .acknowledge:
+                acknowledged.append(second)
+                plan.end(.done, at: .seconds(second), jitter: 0)
+                plan.noteReading(isOwed: false, isNew: false, at: .seconds(second))
+            default: break
+            }
+        }
+        #expect(acknowledged == [601, 1202])
     }
 }

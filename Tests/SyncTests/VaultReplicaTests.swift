@@ -292,6 +292,8 @@ final class VaultPair {
         let pair = try VaultPair()
         try pair.save("a", "one", on: 0)
         try await pair.syncAll()
+        // What the other has read is news, too.
+        try await pair.sync(0)
         let before = pair.devices[0].vault.committer.withLock { $0.root.counter }
         try await pair.sync(0)
         #expect(pair.devices[0].vault.committer.withLock { $0.root.counter } == before)

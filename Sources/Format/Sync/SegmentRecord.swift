@@ -49,7 +49,7 @@ public struct SegmentRecord: Equatable, Sendable {
         for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
             acknowledged.append(try SnapshotName(bytes, &cursor))
         }
-        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) { notices.append(try Notice(bytes, &cursor)) }
+        notices = try Notice.list(bytes, &cursor)
         let count = Int(try cursor.integer(bytes, as: UInt32.self))
         // What is announced and not there ends the loop before it costs anything: each change has some bytes.
         for _ in 0..<count { changes.append(try Change(bytes, &cursor)) }
@@ -84,7 +84,7 @@ public struct Notice: Equatable, Sendable {
         case revocation = 2
         /// The admin key, wrapped; the one with the highest stamp counts.
         case adminWrap = 3
-        /// A kit was issued; its identifier.
+        /// About kits: the identifier of one that was issued, or the address that they are bound to.
         case kit = 4
         /// The account key of a new epoch, sealed for each device.
         case rotation = 5
@@ -105,12 +105,18 @@ public struct Notice: Equatable, Sendable {
         sink.append(bytes: bytes)
     }
 
-    init(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {
-        guard let kind = Kind(rawValue: try cursor.integer(bytes)) else { throw .invalid(field: "notice") }
-        let length = Int(try cursor.integer(bytes, as: UInt32.self))
-        guard length <= Limits.notice else { throw .overLimit(field: "notice") }
-        self.kind = kind
-        self.bytes = try cursor.array(bytes, count: length)
+    /// A count (u16), and so many notices. What a later version may say by a kind that this one does not know is left
+    /// out: the rest of a segment counts without it.
+    static func list(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) -> [Notice] {
+        var notices: [Notice] = []
+        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+            let kind = Kind(rawValue: try cursor.integer(bytes))
+            let length = Int(try cursor.integer(bytes, as: UInt32.self))
+            guard length <= Limits.notice else { throw .overLimit(field: "notice") }
+            let said = try cursor.array(bytes, count: length)
+            if let kind { notices.append(Notice(kind: kind, bytes: said)) }
+        }
+        return notices
     }
 }
 
@@ -123,4 +129,6 @@ extension Limits {
     public static let segment = 8 << 20
     /// The least padded size of a segment's record, in bytes.
     public static let segmentFloor = 1024
+    /// The longest receipt, in bytes: one that names ``devices`` logs has 48 KiB.
+    public static let receipt = 65_536
 }

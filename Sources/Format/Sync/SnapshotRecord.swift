@@ -46,7 +46,7 @@ public struct SnapshotManifest: Equatable, Sendable {
         // What is announced and not there ends each loop before it costs anything.
         for _ in 0..<devices { members.append(try SnapshotMember(bytes, &cursor)) }
         for _ in 0..<(try cursor.integer(bytes, as: UInt32.self)) { kits.append(try cursor.identifier(bytes)) }
-        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) { notices.append(try Notice(bytes, &cursor)) }
+        notices = try Notice.list(bytes, &cursor)
         let count: UInt32 = try cursor.integer(bytes)
         guard count <= Limits.snapshotParts else { throw .overLimit(field: "parts") }
         for _ in 0..<count { parts.append(try cursor.identifier(bytes)) }

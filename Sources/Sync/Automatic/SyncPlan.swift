@@ -12,6 +12,10 @@ public struct SyncPlan: Sendable {
         public var poll = Duration.seconds(30)
         /// The longest pause after the remote could not be reached.
         public var longestPause = Duration.seconds(900)
+        /// What was read is acknowledged once nothing more has come for as long as a poll…
+        public var readingQuiet: Duration { poll }
+        /// …and where things come without end, after so many polls.
+        public var readingPatience: Duration { poll * 20 }
 
         public init() {}
     }
@@ -24,6 +28,8 @@ public struct SyncPlan: Sendable {
         case push
         /// Ask whether there is anything new.
         case look
+        /// Tell the others what was read.
+        case acknowledge
         /// Nothing before that moment, unless something changes.
         case wait(until: Duration)
         /// Nothing before somebody has decided.
@@ -42,6 +48,8 @@ public struct SyncPlan: Sendable {
 
     public let timing: Timing
     private var change: (first: Duration, last: Duration)?
+    /// When something was read that the others have not been told of.
+    private var reading: (first: Duration, last: Duration)?
     private var nextLook: Duration
     /// A whole run is owed: the first one, and after a failure.
     private var owesSync = true
@@ -59,6 +67,15 @@ public struct SyncPlan: Sendable {
         change = (change?.first ?? moment, max(change?.last ?? moment, moment))
     }
 
+    /// - Parameters:
+    ///   - isOwed: something was read that the others have not been told of.
+    ///   - isNew: something was read since this was said last.
+    public mutating func noteReading(isOwed: Bool, isNew: Bool, at moment: Duration) {
+        guard isOwed else { return reading = nil }
+        guard let known = reading else { return reading = (moment, moment) }
+        if isNew { reading = (known.first, max(known.last, moment)) }
+    }
+
     /// Whether something was changed here and not pushed.
     public var hasChanges: Bool { change != nil }
 
@@ -68,10 +85,19 @@ public struct SyncPlan: Sendable {
     public func step(at now: Duration) -> Step {
         if isStopped { return .rest }
         if owesSync { return now >= nextLook ? .sync : .wait(until: nextLook) }
-        guard let change else { return now >= nextLook ? .look : .wait(until: nextLook) }
-        let due = min(change.last + timing.quiet, change.first + timing.patience)
-        if now >= due { return .push }
-        return now >= nextLook ? .look : .wait(until: min(due, nextLook))
+        var next = nextLook
+        if let change {
+            let due = min(change.last + timing.quiet, change.first + timing.patience)
+            if now >= due { return .push }
+            next = min(next, due)
+        }
+        if now >= nextLook { return .look }
+        if let reading {
+            let due = min(reading.last + timing.readingQuiet, reading.first + timing.readingPatience)
+            if now >= due { return .acknowledge }
+            next = min(next, due)
+        }
+        return .wait(until: next)
     }
 
     /// A step that pushes begins: what was changed until now is in it.

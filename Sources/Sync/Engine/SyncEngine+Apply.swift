@@ -66,8 +66,11 @@ extension SyncEngine {
             case .revocation: revoke(notice.bytes, in: &state)
             case .name: state.members[device]?.name = Array(notice.bytes.prefix(255))
             case .kit:
-                guard let kit = Identifier(bytes: notice.bytes), !state.kits.contains(kit) else { continue }
-                state.kits.append(kit)
+                guard let kit = Identifier(bytes: notice.bytes) else {
+                    keep(address: notice, in: &state)
+                    continue
+                }
+                if !state.kits.contains(kit) { state.kits.append(kit) }
             case .adminWrap, .rotation, .merge: keep(notice, in: &state)
             case .enrolment: break
             }
@@ -77,11 +80,36 @@ extension SyncEngine {
     /// Notices that newcomers need though their segments are gone. The latest of each kind are enough: who has no box in a
     /// rotation has none in the next ones either.
     nonisolated func keep(_ notice: Notice, in state: inout SyncState) {
+        if notice.kind == .kit { return keep(address: notice, in: &state) }
         state.standing.removeAll { $0 == notice }
         state.standing.append(notice)
         let same = state.standing.indices.filter { state.standing[$0].kind == notice.kind }
         if same.count > SyncState.standingMost { state.standing.remove(at: same[0]) }
     }
+
+    /// Keeps the account's address, unless a later one is known: it stands as a notice about kits that is no identifier.
+    private nonisolated func keep(address notice: Notice, in state: inout SyncState) {
+        guard let found = address(in: notice) else { return }
+        if let known = address(in: state), !(known < found) { return }
+        state.standing.removeAll { $0.kind == .kit }
+        state.standing.append(notice)
+    }
+
+    private nonisolated func address(in notice: Notice) -> AccountAddress? {
+        guard notice.kind == .kit, let admin = Genesis.adminKey(keys.genesis),
+            let address = AccountAddress(notice.bytes, vault: keys.vault.pair, admin: admin),
+            // A clock that is used up would leave none for the next address.
+            address.clock < LogReader.lamportLimit
+        else { return nil }
+        return address
+    }
+
+    private nonisolated func address(in state: SyncState) -> AccountAddress? {
+        state.standing.compactMap(address(in:)).max(by: <)
+    }
+
+    /// The account's e-mail address, as the logs tell it.
+    var accountAddress: AccountAddress? { address(in: state) }
 
     /// Shuts out the device that the admin key says; the earliest end counts.
     nonisolated func revoke(_ bytes: [UInt8], in state: inout SyncState) {
@@ -120,4 +148,14 @@ extension SyncEngine {
         guard let kit = environment.joinedWithKit, state.published == nil, !state.kits.contains(kit) else { return }
         throw .rolledBack(Alarm(device: own, sequence: 0, object: "kit " + kit.hexadecimal))
     }
+}
+
+extension AccountAddress {
+    fileprivate static func < (left: AccountAddress, right: AccountAddress) -> Bool {
+        (left.clock, Identifier(left.device)) < (right.clock, Identifier(right.device))
+    }
+}
+
+extension Identifier {
+    fileprivate init(_ pair: (UInt64, UInt64)) { self.init(low: pair.0, high: pair.1) }
 }

@@ -31,11 +31,12 @@ extension SyncEngine {
         return try await readHints().contains { isBehind($0.key, $0.value) }
     }
 
-    /// All hints; those whose tag is the same as before are not read again.
+    /// All hints, and the receipts beside them; those whose tag is the same as before are not read again.
     func readHints() async throws(SyncError) -> [Identifier: Hint] {
         var current: [Identifier: Hint] = [:]
         var unread: [(device: Identifier, tag: String?)] = []
-        for item in try await list(Layout.heads).sorted(by: { $0.name < $1.name }) where !item.isFolder {
+        let items = try await list(Layout.heads).sorted { $0.name < $1.name }
+        for item in items where !item.isFolder {
             guard let device = Identifier(hexadecimal: Substring(item.name)) else { continue }
             if let known = hints[device], let tag = item.tag, known.tag == tag {
                 current[device] = known
@@ -50,6 +51,7 @@ extension SyncEngine {
             }
         }
         hints = current
+        try await takeReceipts(items)
         return current
     }
 
@@ -76,12 +78,8 @@ extension SyncEngine {
 
     /// Logs that hints and other devices say more of than is there: a look or two is how things travel, more is not.
     func noteOverdue(_ hints: [Identifier: Hint]) throws(SyncError) {
-        var said: [Identifier: UInt64] = [:]
-        for (device, hint) in hints { said[device] = hint.sequence }
-        for (device, positions) in state.seenBy where state.members[device]?.revokedAfter == nil {
-            for (other, position) in positions.positions { said[other] = max(said[other] ?? 0, position.sequence) }
-        }
-        for (device, sequence) in waitingFor { said[device] = max(said[device] ?? 0, sequence) }
+        var said = signedClaims
+        for (device, hint) in hints { said[device] = max(said[device] ?? 0, hint.sequence) }
         var overdue: [Identifier: UInt8] = [:]
         for (device, sequence) in said where device != own && overdue.count < SyncState.devicesMost {
             let seen = state.seen[device]?.sequence ?? 0
@@ -102,4 +100,13 @@ extension SyncEngine {
     }
 
     private static var looksUntilOverdue: UInt8 { 3 }
+
+    /// How far logs go, as segments that are signed say.
+    var signedClaims: [Identifier: UInt64] {
+        var said = waitingFor
+        for (device, positions) in state.seenBy where state.members[device]?.revokedAfter == nil {
+            for (other, position) in positions.positions { said[other] = max(said[other] ?? 0, position.sequence) }
+        }
+        return said
+    }
 }

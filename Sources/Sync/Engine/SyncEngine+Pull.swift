@@ -29,13 +29,19 @@ extension SyncEngine {
                 waitingFor[device] = max(waitingFor[device] ?? 0, position.sequence)
             }
         }
+        lookForAwaited(only, logs, reading)
         if state.members[own]?.revokedAfter != nil { throw .revoked }
     }
 
     /// Whether a log goes on behind a segment that is not there.
     private func isGap(_ device: Identifier, _ logs: Logs, _ reading: Reading) -> Bool {
-        let read = reading.queues[device]?.last?.position.sequence ?? state.seen[device]?.sequence ?? 0
+        let read = lastRead(device, reading)
         return logs.last(of: device) > read + 1 && logs.hashes(device, read + 1).isEmpty
+    }
+
+    /// The last segment of a device that was read, applied or not.
+    func lastRead(_ device: Identifier, _ reading: Reading) -> UInt64 {
+        reading.queues[device]?.last?.position.sequence ?? state.seen[device]?.sequence ?? 0
     }
 
     /// Segments that were read and checked and wait for others; and the logs that have no more.

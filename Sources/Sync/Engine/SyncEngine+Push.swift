@@ -102,6 +102,7 @@ extension SyncEngine {
         let bytes = seal(record, sequence, state.ring.current)
         try replica.addToOutbox(sequence, bytes)
         state.seen[own] = LogPosition(sequence: sequence, hash: Identifier(hashing: bytes), lamport: record.lamport)
+        state.readBy[own] = record.seen.sequences
         return sequence
     }
 

@@ -55,6 +55,7 @@ extension SyncEngine {
             next.device = device
             next.seen[before.device] = before.published
             next.seenBy[before.device] = nil
+            next.readBy[before.device] = nil
             next.acknowledged[before.device] = nil
             next.snapshots = []
             (next.published, next.removed, next.pending, next.alarm) = (nil, 0, [], nil)
@@ -166,19 +167,16 @@ extension SyncEngine {
         let waiting = try replica.transaction { (replica) throws(SyncError) in try replica.outbox().count }
         let agreed = state.snapshots.max { $0.order < $1.order }
         let devices = state.members.sorted { $0.key < $1.key }.map { device, member in
-            let seen = state.seenBy[device] ?? VersionVector()
-            let isBehind = state.seen.positions.contains { other, position in
-                other != device && seen[other]?.sequence ?? 0 < position.sequence
-            }
             let acknowledged = agreed.map { state.acknowledged[device]?.contains($0.name) == true } ?? true
             return SyncStatus.Device(
                 identifier: device, name: member.name, isOwn: device == own,
                 sequence: state.seen[device]?.sequence ?? 0, lamport: state.seen[device]?.lamport ?? 0,
-                isRevoked: member.revokedAfter != nil, isBehind: device != own && isBehind,
+                isRevoked: member.revokedAfter != nil, isBehind: device != own && state.isBehind(device),
+                acknowledged: (state.readBy[device] ?? [:]).values.reduce(0) { $0 &+ $1 },
                 hasAcknowledged: acknowledged)
         }
         return SyncStatus(
             devices: devices, published: state.published?.sequence ?? 0, waiting: waiting, alarm: state.alarm,
-            snapshot: agreed?.name)
+            snapshot: agreed?.name, address: accountAddress)
     }
 }

@@ -22,6 +22,8 @@ public actor SyncEngine<R: Replica> {
     var report = SyncReport()
     /// The hints as they were read last.
     var hints: [Identifier: Hint] = [:]
+    /// The tags of the receipts that were read.
+    var receiptTags: [Identifier: String] = [:]
     /// Looks since the last whole one; nil before the first.
     var shortLooks: Int?
     /// Blobs that are known to be at the remote, by their hashes.
@@ -30,6 +32,8 @@ public actor SyncEngine<R: Replica> {
     var waitingFor: [Identifier: UInt64] = [:]
     /// The logs that had a gap at the last look at everything.
     var gaps: [Identifier] = []
+    /// What was not there when its log was looked at last, though something speaks of it.
+    var awaited: [Identifier: AwaitedSegment] = [:]
     /// Who may write how far, within a run.
     var standing = Standing()
     /// The user has said that the remote may have lost something.
@@ -53,6 +57,7 @@ public actor SyncEngine<R: Replica> {
             await noteAlarm(error)
             throw error
         }
+        noteAwaited()
         return report
     }
 
@@ -62,6 +67,7 @@ public actor SyncEngine<R: Replica> {
         guard isShortLookEnough else { return try await sync() }
         try begin()
         try await publish()
+        noteAwaited()
         return report
     }
 
@@ -85,6 +91,7 @@ public actor SyncEngine<R: Replica> {
         try await publish()
         try await renewHint(hints[own])
         try await compact()
+        try await writeReceipt()
         try noteOverdue(hints)
         try changeState { $0.alarm = nil }
         shortLooks = 0

@@ -3,7 +3,7 @@ internal import Sealing
 internal import Vault
 
 extension SyncState {
-    /// 2 has what was forgotten at its end.
+    /// 2 has what was forgotten at its end. What receipts say comes behind it, and programs from before them read over it.
     private static let version: UInt8 = 2
 
     var encoded: [UInt8] {
@@ -44,6 +44,7 @@ extension SyncState {
         sink.append(bytes: object)
         forgotten.encode(into: &sink)
         sink.append(UInt8(owesSnapshot ? 1 : 0))
+        encodeReceipts(into: &sink)
         return sink.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
     }
 
@@ -63,6 +64,29 @@ extension SyncState {
         for name in names {
             sink.append(name.device)
             sink.append(name.sequence)
+        }
+    }
+
+    private func encodeReceipts(into sink: inout PlainBuffer) {
+        let receipts = readBy.filter { members[$0.key].map { $0.revokedAfter == nil } ?? false }
+        sink.append(UInt16(truncatingIfNeeded: receipts.count))
+        for (device, read) in receipts.sorted(by: { $0.key < $1.key }) {
+            sink.append(device)
+            sink.append(UInt16(truncatingIfNeeded: read.count))
+            for (other, sequence) in read.sorted(by: { $0.key < $1.key }) {
+                sink.append(other)
+                sink.append(sequence)
+            }
+        }
+    }
+
+    private mutating func decodeReceipts(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {
+        guard cursor.offset < bytes.byteCount else { return }
+        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+            let device = try cursor.identifier(of: bytes)
+            for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+                readBy[device, default: [:]][try cursor.identifier(of: bytes)] = try cursor.integer(bytes)
+            }
         }
     }
 
@@ -114,6 +138,7 @@ extension SyncState {
         guard version > 1 else { return }
         forgotten = try VersionVector(bytes, &cursor)
         owesSnapshot = try cursor.integer(bytes, as: UInt8.self) != 0
+        try decodeReceipts(bytes, &cursor)
     }
 
     private mutating func decodeMember(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {

@@ -40,6 +40,9 @@ struct SyncState: Equatable, Sendable {
     var owesSnapshot = false
     /// What was found wrong at the last look.
     var alarm: SyncAlarm?
+    /// How far each device has read the others' logs, by its receipts: for people to see, and nothing rests on it. Of this
+    /// device: what its last segment or receipt has said.
+    var readBy: [Identifier: [Identifier: UInt64]] = [:]
 
     init(device: Identifier, ring: KeyRing) { (self.device, self.ring) = (device, ring) }
 
@@ -76,6 +79,14 @@ struct SyncState: Equatable, Sendable {
             }
         }
         return stable
+    }
+
+    /// Whether a device has said that it has read all that was read here.
+    func isBehind(_ device: Identifier) -> Bool {
+        let (said, read) = (seenBy[device] ?? VersionVector(), readBy[device] ?? [:])
+        return seen.positions.contains { other, position in
+            other != device && max(said[other]?.sequence ?? 0, read[other] ?? 0) < position.sequence
+        }
     }
 
     /// The snapshot that covers most of those from which every device could start.
