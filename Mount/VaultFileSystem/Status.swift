@@ -70,6 +70,25 @@ public struct SyncOverview: Codable, Sendable {
     /// Entries that two devices have changed differently.
     public var conflicts: [String] = []
     public var devices: [Device] = []
+    /// What is not at the remote yet though something there speaks of it; nil from a version that does not look.
+    public var awaited: [Awaited]?
+
+    /// The next segment of a device's log, which has not come yet.
+    public struct Awaited: Codable, Sendable, Equatable {
+        /// The device that has written it.
+        public var name: String
+        public var id: String
+        public var segment: UInt64
+        /// The last segment of the device that anything speaks of.
+        public var last: UInt64
+        /// A later segment is at the remote.
+        public var isFollowed: Bool
+
+        public init(name: String, id: String, segment: UInt64, last: UInt64, isFollowed: Bool) {
+            (self.name, self.id, self.segment, self.last) = (name, id, segment, last)
+            self.isFollowed = isFollowed
+        }
+    }
 
     /// What is wrong with the remote, or with this copy of the vault. It has paths of entries, which are secret.
     public struct Alarm: Codable, Sendable {
@@ -103,7 +122,7 @@ public struct SyncOverview: Codable, Sendable {
         public var isRevoked: Bool
         /// When something new of it came here last, in ISO 8601; nil for this device and where nothing did.
         public var lastSeen: String?
-        /// It has not said yet that it has read all that this device has.
+        /// It has not said yet that it has read all that this device has: it says so some seconds after it has.
         public var isBehind: Bool
 
         public init(name: String, id: String, isThisOne: Bool, isRevoked: Bool, lastSeen: String?, isBehind: Bool) {

@@ -104,6 +104,8 @@ public enum RemoteError: Error, Sendable, Equatable {
     case unreachable(String)
     /// The credentials were refused, or are missing.
     case notAuthorized(String)
+    /// The user of this machine may not do that in the folder.
+    case notPermitted(String)
     /// There is no room left.
     case full
     /// What came back is not what such a server says: the sentence tells what.

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Sealing
 internal import VaultFileSystem
 
 struct Devices: ParsableCommand {
@@ -7,7 +8,8 @@ struct Devices: ParsableCommand {
         abstract: "List the devices of the vault, and revoke them.",
         discussion: VerbHelp.text(
             """
-            A device is behind as long as it has not said that it has read all that this one has.
+            A device is behind as long as it has not said that it has read all that this one has. It says so with what \
+            it writes, and else half a minute after it has read: who stays behind was not there since.
             """,
             examples: ["coffer devices", "coffer devices revoke phone"],
             codes: .opening),
@@ -52,6 +54,11 @@ struct Devices: ParsableCommand {
         var name: String
 
         func run() throws {
+            try vault.requireFile()
+            if let mount = vault.mount {
+                let client = SyncClient(mount, vault.path)
+                _ = try Interrupts.blocked { try client.perform(.find(name), secret: SecretBytes(count: 0)) }
+            }
             let outcome = try vault.synchronise(.revoke(name), password, secret: .masterPassword)
             for note in outcome.notes { Console.say(note) }
         }

@@ -24,7 +24,9 @@ struct Init: ParsableCommand {
     @OptionGroup var password: PasswordOptions
 
     @Option(
-        name: .long, help: ArgumentHelp("Your e-mail address; joining with the kit asks for it.", valueName: "address"))
+        name: .long,
+        help: ArgumentHelp(
+            "The account's e-mail address: kits are bound to it, and joining asks for it.", valueName: "address"))
     var email: String?
 
     @Option(
@@ -52,6 +54,7 @@ struct Init: ParsableCommand {
         if let kit, KitWriter.form(of: kit) == nil {
             throw ValidationError("--kit takes a name that ends in .png, .svg or .txt.")
         }
+        if let email { try EmailOption.check(email, "--email") }
     }
 
     func run() throws {
@@ -72,6 +75,7 @@ struct Init: ParsableCommand {
         }
         defer { try? made.close() }
         try device.keep(in: made)
+        if let email { try keep(email, in: made, secret) }
         report(made)
         if let kit {
             let text = try KitWriter.issue(
@@ -81,6 +85,14 @@ struct Init: ParsableCommand {
         if !SecretBytes.isLockedInMemory {
             Console.say("Warning: memory cannot be locked here (ulimit -l), so keys could be swapped to disk.")
         }
+    }
+
+    private func keep(_ email: String, in made: Vault, _ secret: borrowing MasterPassword) throws {
+        let admin: AdminKey
+        do throws(VaultError) { admin = try made.wrappedKeys().adminKey(password: secret) } catch {
+            throw Failure(error, vault: made.path)
+        }
+        try made.setAccountAddress(email, admin)
     }
 
     private func report(_ made: Vault) {

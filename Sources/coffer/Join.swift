@@ -11,8 +11,8 @@ struct Join: ParsableCommand {
         abstract: "Make this machine another device of a vault, with a kit.",
         discussion: VerbHelp.text(
             """
-            Asks for what is missing: the e-mail address, the master password, the kit, in this order. The kit is a \
-            photograph or a picture of its QR code (PNG or JPEG), or a file with its text; it says where the remote is.
+            Asks for what is missing: the e-mail address, the master password, the kit, in this order. The address is \
+            the one that the kit was issued for, most often the account's (`coffer account`). The kit is a photograph or a picture of its QR code (PNG or JPEG), or a file with its text; it says where the remote is.
 
             Compare the six words with those that the other device shows (`coffer status`): they tell this vault from \
             one that somebody else has made for you. Nothing is written before the remote has shown that it is the \
@@ -66,18 +66,27 @@ struct Join: ParsableCommand {
         let path = vault.path
         do throws(VaultError) { try Vault.checkFree(path) } catch { throw Failure(error, vault: path) }
         let cost = try KDFOptions.chosen(memory: kdfMemory, passes: kdfPasses)
+        // What was given already is looked at before anybody is asked for anything.
+        var given = try kit.map { try prepared($0) }
         let email = try email ?? Console.ask("E-mail address: ", option: "--email")
         let secret = try password.readLine(prompt: "Master password: ")
         _ = try MasterPassword.from(secret)
-        let file = try kit ?? Console.ask("Kit (a picture, or a file with its text): ", option: "--kit")
-        let read = try KitReader.read(file)
-        let settings = try options.settings(address(read))
+        if given == nil {
+            given = try prepared(Console.ask("Kit (a picture, or a file with its text): ", option: "--kit"))
+        }
+        guard let given else { return }
         Interrupts.block()
-        let joining = Joining(read, settings, at: path, deviceName: device.deviceName)
-        let words = try joining.open(secret.withBytes { Secret($0) }, email: email)
+        let joining = Joining(given.kit, given.remote, at: path, email: email, deviceName: device.deviceName)
+        let words = try joining.open(secret.withBytes { Secret($0) })
         try compare(words)
         let entries = try joining.make(cost ?? KDFOptions.calibrated())
         report(joining, words, entries)
+    }
+
+    /// The kit in a file, and the remote that it or --remote names.
+    private func prepared(_ file: String) throws -> (kit: Kit, remote: RemoteSettings) {
+        let kit = try KitReader.read(file)
+        return (kit, try options.settings(address(kit)))
     }
 
     private func address(_ kit: Kit) throws -> String {

@@ -12,13 +12,14 @@ struct KitCommand: ParsableCommand {
         discussion: VerbHelp.text(
             """
             The kit lets a second device join and serves as a backup on paper. It opens with the e-mail address \
-            and the master password only, at a higher cost than unlocking. It says where the remote is, where one is \
-            set, and the other devices are told of it. With --email it is printed as a message to the address, with \
-            the picture attached: mail is not secret, so that kit costs twice as much again.
+            and the master password only, at a higher cost than unlocking. The address is the account's, unless --email \
+            names another one. It says where the remote is, where one is set, and the other devices are told of it. \
+            With --mail it is printed as a message to the address, with the picture attached: mail is not secret, so \
+            that kit costs twice as much again.
             """,
             examples: [
-                "coffer kit --png kit.png --address ann@example.org", "coffer kit --text | lpr",
-                "coffer kit --email --address ann@example.org | sendmail -t",
+                "coffer kit --png kit.png", "coffer kit --text --email bob@example.org | lpr",
+                "coffer kit --mail | sendmail -t",
             ],
             codes: .opening))
 
@@ -39,41 +40,66 @@ struct KitCommand: ParsableCommand {
     var text = false
 
     @Flag(name: .long, help: "Print a message to the address, ready to be sent, with the kit as a picture.")
-    var email = false
+    var mail = false
 
-    @Option(name: .long, help: ArgumentHelp("The e-mail address that the kit is bound to.", valueName: "address"))
-    var address: String = ""
+    @Option(
+        name: [.long, .customLong("address")],
+        help: ArgumentHelp(
+            "Bind the kit to this e-mail address instead of the account's (`coffer account`). For the kit as a message, "
+                + "give --mail.",
+            valueName: "address"))
+    var email: String?
 
     func validate() throws {
-        // RFC 5321, 4.5.3.1.3: a path of 256 bytes with its angle brackets.
-        guard address.utf8.count <= 254 else { throw ValidationError("--address takes at most 254 bytes.") }
-        guard email else { return }
-        guard !text else { throw ValidationError("--email and --text both print; take one of them.") }
-        guard !address.isEmpty else {
-            throw ValidationError("--email needs --address: where the message goes, and what joining asks for.")
-        }
-        guard KitMail.takes(address) else {
-            throw ValidationError(
-                "--email takes an address like ann@example.org; for others, send the picture of --png.")
-        }
+        if let email, !email.isEmpty { try EmailOption.check(email, "--email") }
+        guard mail else { return }
+        guard !text else { throw ValidationError("--mail and --text both print; take one of them.") }
+        if let email, !KitMail.takes(email) { throw ValidationError(KitCommand.needsPlainAddress) }
     }
+
+    private static let needsPlainAddress =
+        "--mail takes an address like ann@example.org; for others, send the picture of --png."
 
     func run() throws {
         try vault.requireFile()
         for file in [png, svg].compactMap({ $0 }) { try KitWriter.check(file, besides: vault.path) }
-        let (kit, fingerprint) = try vault.mount.map { try issue(mounted: $0) } ?? issueUnmounted()
+        let issued = try vault.mount.map { try issue(mounted: $0) } ?? issueUnmounted()
+        let kit = issued.kit
         if let png { try KitWriter.write(kit, to: png, as: .png, besides: vault.path) }
         if let svg { try KitWriter.write(kit, to: svg, as: .svg, besides: vault.path) }
         if text { unsafe Console.result((kit + [0x0A]).span.bytes) }
-        if email { try printMessage(kit) }
-        if png == nil, svg == nil, !text, !email {
+        if mail { try printMessage(kit, to: issued.address) }
+        if png == nil, svg == nil, !text, !mail {
             let picture = try KitWriter.render(kit, as: .terminal)
             unsafe Console.result(picture.span.bytes)
         }
-        Console.say("Fingerprint: \(fingerprint)")
+        Console.say("Fingerprint: \(issued.fingerprint)")
+        Console.say(
+            issued.address.isEmpty
+                ? "The kit is bound to no e-mail address: join with --email ''."
+                : "The kit is bound to \(issued.address): joining asks for that address.")
     }
 
-    private func printMessage(_ kit: [UInt8]) throws {
+    private struct Issued {
+        let kit: [UInt8]
+        let fingerprint: String
+        let address: String
+    }
+
+    /// The address that was given, or the account's; the one of a message has to be fit for a header.
+    private func chosen(_ account: @autoclosure () throws -> String?) throws -> String {
+        let address = try email ?? account() ?? ""
+        guard mail else { return address }
+        guard !address.isEmpty else {
+            throw Failure(
+                .usage, "--mail needs an address: where the message goes, and what joining asks for.",
+                hint: "Give --email ADDRESS, or set the account's with `coffer account set-email ADDRESS`.")
+        }
+        guard KitMail.takes(address) else { throw Failure(.usage, KitCommand.needsPlainAddress) }
+        return address
+    }
+
+    private func printMessage(_ kit: [UInt8], to address: String) throws {
         guard let mail = KitMail(to: address, kit: kit, date: Date()) else {
             throw Failure(.otherError, "What was issued is no kit.")
         }
@@ -88,16 +114,19 @@ struct KitCommand: ParsableCommand {
     }
 
     /// The process behind the mount has the vault open: it is asked to.
-    private func issue(mounted mount: MountTable.Mount) throws -> ([UInt8], String) {
+    private func issue(mounted mount: MountTable.Mount) throws -> Issued {
+        let client = SyncClient(mount, vault.path)
+        let address = try chosen(
+            Interrupts.blocked { try client.perform(.account, secret: SecretBytes(count: 0)).account?.email })
         let secret = try password.readLine(prompt: "Master password: ")
         _ = try MasterPassword.from(secret)
         do throws(CommandError) {
-            let kit = try mount.issueKit(password: secret, email: address, isMailed: email)
+            let kit = try mount.issueKit(password: secret, email: address, isMailed: mail)
             if hasRemote(kit.text) {
                 Interrupts.block()
-                SyncClient(mount, vault.path).announceKit()
+                client.announceKit()
             }
-            return (kit.text, kit.fingerprint)
+            return Issued(kit: kit.text, fingerprint: kit.fingerprint, address: address)
         } catch {
             throw Failure(error, vault: vault.path)
         }
@@ -105,18 +134,19 @@ struct KitCommand: ParsableCommand {
 
     private func hasRemote(_ kit: [UInt8]) -> Bool { Kit(text: kit)?.remote.isEmpty == false }
 
-    private func issueUnmounted() throws -> ([UInt8], String) {
+    private func issueUnmounted() throws -> Issued {
         let secret = try password.read()
         let opened = try vault.open(secret)
         return try vault.withHost(opened) { client in
+            let address = try chosen(SyncSettings.kept(in: opened).account?.email)
             let unlock: KDFParameters
             do throws(VaultError) { unlock = try opened.unlockParameters() } catch {
                 throw Failure(error, vault: opened.path)
             }
             let kit = try KitWriter.issue(
-                opened, password: secret, email: address, parameters: KDFOptions.kit(unlock, isMailed: email))
+                opened, password: secret, email: address, parameters: KDFOptions.kit(unlock, isMailed: mail))
             if hasRemote(kit) { client.announceKit() }
-            return (kit, opened.fingerprint.joined(separator: " "))
+            return Issued(kit: kit, fingerprint: opened.fingerprint.joined(separator: " "), address: address)
         }
     }
 }

@@ -11,7 +11,8 @@ struct Passwd: ParsableCommand {
         abstract: "Change the master password.",
         discussion: VerbHelp.text(
             """
-            Wraps the same account key anew. This revokes nothing: who has the old password together with an old \
+            Wraps the same account key anew, on this device: each of the others keeps the master password that it has, \
+            until it is changed there, too. This revokes nothing: who has the old password together with an old \
             kit or an old copy of the vault can still open that. What does revoke is a new account key.
             """,
             examples: ["coffer passwd"],
@@ -34,8 +35,8 @@ struct Passwd: ParsableCommand {
         try vault.requireFile()
         if let mount = vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
         Console.say(
-            "The master password was changed. That revokes nothing: "
-                + "kits that were issued before, and old copies of the vault, open with the old one.")
+            "The master password of this device was changed; other devices keep the one that they have. That revokes "
+                + "nothing: kits that were issued before, and old copies of the vault, open with the old one.")
     }
 
     /// The process behind the mount has the vault open: it is asked to.

@@ -76,6 +76,7 @@ struct Status: ParsableCommand {
         for device in status.devices {
             Console.result("Device:   \(device.name), \(device.state)")
         }
+        for segment in status.awaited ?? [] { Console.result("Waiting:  \(segment.sentence)") }
         for path in status.conflicts { Console.result("Conflict: \(path)") }
         if let trouble = status.trouble { Console.result("Trouble:  \(trouble)") }
         for alarm in status.alarms {

@@ -9,7 +9,8 @@ struct SyncCommand: ParsableCommand {
             """
             Prints what moved, and what became of entries that two devices had changed: where the edits do not \
             meet, both are in the entry; else the other one is beside it as `name (conflict, DEVICE, DATE)`. Edit or \
-            delete the copy like any file. While the vault is mounted, this happens by itself.
+            delete the copy like any file. What another device has written and the remote does not have yet is named, \
+            with the device. While the vault is mounted, this happens by itself.
 
             Where the remote has lost what was there (31), shows two histories (32) or belongs to another vault (33), \
             nothing is pushed, and what shows it is kept below $XDG_STATE_HOME/coffer/evidence. The entries that it is \
@@ -73,6 +74,7 @@ extension SyncSummary {
         if waiting > 0 {
             Console.say("\(SyncSummary.count(waiting, "segment")) of others wait for what has not arrived yet.")
         }
+        for segment in awaited ?? [] { Console.result("Waiting for \(segment.sentence)") }
         for object in withheld {
             let since = sources(of: [object]).map { " " + $0.sentence }.joined()
             Console.say(
@@ -81,7 +83,9 @@ extension SyncSummary {
         if refused > 0 {
             Console.say("\(SyncSummary.count(refused, "segment")) of revoked devices were refused.")
         }
-        if pulledChanges == 0, pushedChanges == 0, conflicts.isEmpty, damaged.isEmpty, waiting == 0 {
+        if pulledChanges == 0, pushedChanges == 0, conflicts.isEmpty, damaged.isEmpty, waiting == 0,
+            awaited?.isEmpty ?? true
+        {
             Console.result("Nothing new")
         }
     }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `kit --email`: a message that programs of others take apart.
+/// `kit --mail`: a message that programs of others take apart.
 @Suite struct KitMailTests {
     /// What Python's `email` finds in a message.
     private struct Found: Decodable {
@@ -56,7 +56,7 @@ import Testing
             if isMounted { try vault.mount() }
             let address = "ann+vault@example.org"
             let png = vault.home.file("same.png")
-            let result = try vault.opened("kit", "--email", "--address", address, "--png", png).run(expecting: 0)
+            let result = try vault.opened("kit", "--mail", "--email", address, "--png", png).run(expecting: 0)
             #expect(result.errorText.contains("mail is not secret"))
             let found = try parse(result.output, in: vault.home)
             #expect(found.defects.isEmpty)
@@ -76,7 +76,7 @@ import Testing
             #expect(
                 FileManager.default.contents(atPath: png)
                     == FileManager.default.contents(atPath: vault.home.file("kit.png")))
-            let text = try vault.opened("kit", "--text", "--address", address).run(expecting: 0).text
+            let text = try vault.opened("kit", "--text", "--email", address).run(expecting: 0).text
             #expect(try cost(of: kit, in: vault.home) >= 2 * cost(of: text, in: vault.home))
         }
     }
@@ -85,7 +85,7 @@ import Testing
     @Test func linesAreFolded() throws {
         try TestVault.with { vault in
             let address = "ann@" + String(repeating: "longer.", count: 34) + "example.org"
-            let message = try vault.opened("kit", "--email", "--address", address).run(expecting: 0).output
+            let message = try vault.opened("kit", "--mail", "--email", address).run(expecting: 0).output
             let lines = message.split(separator: 0x0A, omittingEmptySubsequences: false).dropLast()
             #expect(lines.allSatisfy { $0.last == 0x0D && !$0.dropLast().contains(0x0D) })
             let long = lines.filter { $0.count > 79 }
@@ -102,13 +102,14 @@ import Testing
     ])
     func attack30AddressIsNoHeader(_ address: String) throws {
         let home = try TemporaryHome()
-        let result = try home.coffer("kit", "--email", "--address", address).run(expecting: 64)
+        let result = try home.coffer("kit", "--mail", "--email", address).run(expecting: 64)
         #expect(result.output.isEmpty)
     }
 
     @Test func wrongCalls() throws {
         let home = try TemporaryHome()
-        #expect(try home.coffer("kit", "--email").run(expecting: 64).errorText.contains("--address"))
-        try home.coffer("kit", "--email", "--text", "--address", "ann@example.org").run(expecting: 64)
+        // The message form was called so once.
+        #expect(try home.coffer("kit", "--email").run(expecting: 64).errorText.contains("--mail"))
+        try home.coffer("kit", "--mail", "--text", "--email", "ann@example.org").run(expecting: 64)
     }
 }

@@ -73,7 +73,7 @@ import Testing
             let mounted = try #require(result.errorText.split(separator: "\n").last { $0.hasPrefix("Fingerprint: ") })
             #expect(try vault.coffer(["kit"], input: Self.wrong).run(expecting: 12).text.isEmpty)
             let long = String(repeating: "a", count: 255)
-            try vault.opened("kit", "--address", long).run(expecting: 64)
+            try vault.opened("kit", "--email", long).run(expecting: 64)
             try vault.lock()
             #expect(try vault.opened("kit", "--text").run(expecting: 0).errorText.contains(mounted))
         }

@@ -18,7 +18,7 @@ import Testing
             let password = ["--password-file", vault.passwordFile]
             for arguments in [
                 ["ls"], ["ls", "--json"], ["show", "entry"], ["show", "entry", "password"], ["verify"],
-                ["verify", "--json"], ["kit"], ["kit", "--text"], ["kit", "--email", "--address", "me@example.org"],
+                ["verify", "--json"], ["kit"], ["kit", "--text"], ["kit", "--mail", "--email", "me@example.org"],
                 ["devices"], ["devices", "--json"], ["remote", "show"], ["remote", "show", "--json"], ["sync"],
                 ["sync", "--json"], ["init", "--kdf-memory", "64", "--vault", vault.home.file("another")], ["status"],
                 ["status", "--json"], ["--help"], ["ls", "--help"], ["--version"],

@@ -171,7 +171,7 @@ extension DirectoryRemote {
     private func failure(_ error: Errno, _ place: String) -> RemoteError {
         switch error {
         case .noSpace, .diskQuotaExceeded: .full
-        case .permissionDenied, .notPermitted, .readOnlyFileSystem: .notAuthorized("\(place): \(error)")
+        case .permissionDenied, .notPermitted, .readOnlyFileSystem: .notPermitted("\(place): \(error)")
         case .isDirectory: .malformed("\(place) is a folder where an object belongs")
         case .notDirectory: .malformed("\(place) is a file where a folder belongs")
         case .fileTooLarge: .malformed("\(place) holds too much")

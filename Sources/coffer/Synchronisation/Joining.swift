@@ -14,6 +14,7 @@ final class Joining: Sendable {
     private let kit: Kit
     private let remote: RemoteSettings
     private let deviceName: String?
+    private let email: String
     private let opened = Mutex<Opened?>(nil)
     private let progress = Mutex<String?>(nil)
 
@@ -27,8 +28,9 @@ final class Joining: Sendable {
         }
     }
 
-    init(_ kit: Kit, _ remote: RemoteSettings, at path: FilePath, deviceName: String?) {
-        (self.kit, self.remote, self.path, self.deviceName) = (kit, remote, path, deviceName)
+    init(_ kit: Kit, _ remote: RemoteSettings, at path: FilePath, email: String, deviceName: String?) {
+        (self.kit, self.remote, self.path) = (kit, remote, path)
+        (self.email, self.deviceName) = (email, deviceName)
     }
 
     var identifier: Identifier { Identifier(low: kit.vault.0, high: kit.vault.1) }
@@ -36,7 +38,7 @@ final class Joining: Sendable {
     /// Fetches what proves the account key, and then tries the password.
     ///
     /// - Returns: the vault's six words.
-    func open(_ secret: Secret, email: String) throws -> [String] {
+    func open(_ secret: Secret) throws -> [String] {
         let (kit, place) = (kit, try remote.open())
         let fetched = try Foreground.run {
             var join = Sync.Join(kit: kit)
@@ -63,9 +65,9 @@ final class Joining: Sendable {
         let temporary = FilePath("\(path.string).joining")
         // Another process that joins has it open until it is whole.
         if case .open = try? Vault.state(of: temporary) { throw Failure(VaultError.inUse, vault: path) }
+        Vault.removeClaim(on: path, of: temporary)
         remove(temporary)
         let vault: Vault
-        Vault.removeClaim(on: path, of: temporary)
         do { vault = try create(temporary, opened, cost) } catch { throw Failure.unlessSilent(error, vault: path) }
         do {
             let entries: Int
@@ -97,6 +99,7 @@ final class Joining: Sendable {
     private func fill(_ vault: Vault, _ opened: Opened) throws -> Int {
         var settings = SyncSettings(deviceName: deviceName)
         settings.remote = remote
+        if AccountAddress.isFit(email) { settings.account = SyncSettings.Account(email: email, clock: 0) }
         try vault.setSyncSettings(settings.encoded)
         let session = try SyncSession(vault, remote, deviceName: settings.deviceName) { [weak self] text in
             self?.progress.withLock { $0 = text }
@@ -112,12 +115,15 @@ final class Joining: Sendable {
             }
         }
         try vault.adopt(adminWrap: wrap)
-        let report = try Foreground.run(progress: { [weak self] in self?.progress.withLock { $0 } }) {
-            do throws(SyncError) { return try await session.engine.sync() } catch {
-                throw await session.failure(error, vault)
-            }
+        let (report, address) = try Foreground.run(progress: { [weak self] in self?.progress.withLock { $0 } }) {
+            do throws(SyncError) {
+                return (try await session.engine.sync(), try await session.engine.status().address)
+            } catch { throw await session.failure(error, vault, isSet: false) }
         }
         if let failure = SyncSummary(report, vault).failure { throw failure }
+        // It may have been changed since the kit was issued.
+        settings.take(address)
+        try vault.setSyncSettings(settings.encoded)
         LastSync.note(vault)
         return vault.statistics().entries
     }
@@ -157,7 +163,7 @@ extension SyncSession {
                 .remoteRolledBack,
                 "The remote knows nothing of this kit: it is older than the kit, or was rolled back.",
                 hint: "Run `coffer sync` on the device that issued the kit, then try again.")
-        case .sync(let error): return await failure(error, vault)
+        case .sync(let error): return await failure(error, vault, isSet: false)
         default: return Failure(error)
         }
     }
@@ -187,7 +193,10 @@ extension Failure {
             self.init(
                 .otherError, "The kit has format \(version), which this version does not know.",
                 hint: "Install a newer coffer.")
-        case .sync(let error): self.init(error)
+        case .sync(let error):
+            var context = AlarmContext()
+            context.isSet = false
+            self.init(error, context)
         }
     }
 

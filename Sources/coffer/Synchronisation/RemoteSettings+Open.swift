@@ -17,7 +17,7 @@ extension RemoteSettings {
             do throws(RemoteError) {
                 return try WebDAVRemote(address, credential: credential, options: options(creates))
             } catch {
-                throw Failure(error)
+                throw Failure(error, isSet: false)
             }
         }
     }

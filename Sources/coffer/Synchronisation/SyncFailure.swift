@@ -10,6 +10,8 @@ struct AlarmContext: Sendable {
     var isThisDevice = false
     /// The folder in which the objects that show it are kept.
     var evidence: String?
+    /// The remote is set; else it was only tried.
+    var isSet = true
 
     // What another device calls itself must not reach the terminal as it is.
     var who: String { isThisDevice ? "this device (\(Console.printable(device)))" : Console.printable(device) }
@@ -19,7 +21,7 @@ extension Failure {
     /// A failed synchronisation in a sentence, with what to do.
     init(_ error: SyncError, _ context: AlarmContext = AlarmContext()) {
         switch error {
-        case .remote(let error): self.init(error)
+        case .remote(let error): self.init(error, isSet: context.isSet)
         case .store(let number):
             self.init(
                 .otherError, "The vault could not be read or written: \(Errno(rawValue: number)).",
@@ -90,19 +92,27 @@ extension AlarmContext {
 }
 
 extension Failure {
-    init(_ error: RemoteError) {
+    /// - Parameter isSet: it is the vault's remote, so that changes wait for it; else it was only tried.
+    init(_ error: RemoteError, isSet: Bool) {
         switch error {
         case .unreachable(let why):
             self.init(
                 .remoteUnreachable, "The remote cannot be reached: \(why).",
-                hint: "Changes wait here and go out with the next `coffer sync`.")
+                hint: isSet
+                    ? "Changes wait here and go out with the next `coffer sync`."
+                    : "Nothing was changed. Check the address and the connection, then try again.")
         case .notAuthorized(let why):
             self.init(
                 .remoteUnreachable, "The remote refuses: \(why).",
                 hint: "Set how to log in with `coffer remote set URL --remote-password-command CMD`, or in ~/.netrc.")
+        case .notPermitted(let why):
+            self.init(
+                .remoteUnreachable, "The remote's folder does not permit it: \(why).",
+                hint: "See who may read and write there with `ls -ld`, and have its owner or mode changed"
+                    + (isSet ? "; changes wait here until then." : ", or name another folder."))
         case .full:
             self.init(
-                .remoteUnreachable, "The remote has no room left.", hint: "Free some space there, then sync again.")
+                .remoteUnreachable, "The remote has no room left.", hint: "Free some space there, then try again.")
         case .malformed(let why):
             self.init(
                 .remoteUnreachable, "The remote gives no sensible answer: \(why).",

@@ -173,22 +173,29 @@ final class SyncHost: Sendable {
                 if outcome == .done { state.plan?.begin() }
                 state.plan?.end(outcome, at: SyncHost.now(), jitter: .random(in: 0..<1), look: worker.look)
             }
+            noteReading(&state)
             if result.owesSync { state.plan?.resume(at: SyncHost.now()) }
         }
     }
 
     private func run(_ step: SyncPlan.Step) {
         let isEnding = state.withLock { $0.isEnding }
-        if step != .look {
+        if step == .push || step == .sync {
             isChanged.store(false, ordering: .releasing)
             state.withLock { $0.plan?.begin() }
         }
         let outcome = finish { [worker] in await worker.perform(step) }
         state.withLock { state in
             state.plan?.end(outcome, at: SyncHost.now(), jitter: .random(in: 0..<1), look: worker.look)
+            noteReading(&state)
             // One push is tried at the end.
             if isEnding, step == .push { state.isStopped = true }
         }
+    }
+
+    private func noteReading(_ state: inout State) {
+        let reading = worker.reading
+        state.plan?.noteReading(isOwed: reading.isOwed, isNew: reading.isNew, at: SyncHost.now())
     }
 
     /// Runs a task to its end on this thread; who stops the host or wants something else cancels it.

@@ -11,8 +11,14 @@ enum SyncRequest: Codable, Sendable {
     case clearRemote
     case sync(SyncManner)
     case devices
+    /// Whether there is a device of that name or id that can be revoked.
+    case find(String)
     /// By name or id. The secret: the master password.
     case revoke(String)
+    /// The account's e-mail address.
+    case account
+    /// The secret: the master password.
+    case setAddress(String)
     /// The secret: the master password.
     case rotate
     /// How a job is doing.
@@ -58,6 +64,7 @@ struct SyncOutcome: Codable, Sendable {
     var summary: SyncSummary?
     var remote: RemoteView?
     var devices: [SyncOverview.Device]?
+    var account: AccountView?
     /// Sentences for people.
     var notes: [String] = []
 }
@@ -71,6 +78,8 @@ struct SyncSummary: Codable, Sendable {
     var conflicts: [ConflictView] = []
     /// Segments that wait for others which are not there yet.
     var waiting = 0
+    /// Segments that are not there though something speaks of them; nil from a version that does not look.
+    var awaited: [SyncOverview.Awaited]? = []
     /// Objects at the remote that are not what was written there.
     var damaged: [String] = []
     /// Segments of devices that had been revoked.
@@ -149,9 +158,25 @@ struct ConflictView: Codable, Sendable, Equatable {
     }
 }
 
+/// The account: the JSON of `coffer account --json`.
+struct AccountView: Codable, Sendable {
+    /// nil where none is set.
+    var email: String?
+}
+
 /// The remote: the JSON of `coffer remote show --json`.
 struct RemoteView: Codable, Sendable {
     /// nil where none is set.
     var url: String?
     var login: String?
+}
+
+extension SyncOverview.Awaited {
+    var sentence: String {
+        let why =
+            isFollowed
+            ? "it is not at the remote yet, though a later one is"
+            : "it is not at the remote yet, though something there tells of it"
+        return "segment \(segment) of \(Console.printable(name)): \(why)"
+    }
 }

@@ -55,8 +55,11 @@ final class SyncSession: Sendable {
     }
 
     /// The sentence for what a run threw, with what it is about.
-    func failure(_ error: SyncError, _ vault: Vault) async -> Failure {
+    ///
+    /// - Parameter isSet: the remote is the vault's; else it was only tried.
+    func failure(_ error: SyncError, _ vault: Vault, isSet: Bool = true) async -> Failure {
         var context = AlarmContext()
+        context.isSet = isSet
         switch error {
         case .rolledBack(let alarm), .forked(let alarm):
             context.isThisDevice = alarm.device == vault.device

@@ -15,6 +15,17 @@ struct SyncSettings: Codable, Equatable, Sendable {
         var sequence: UInt64
         /// Since 1970.
         var seconds: Int
+        /// How much its receipts have told of; nil before the first.
+        var acknowledged: UInt64?
+    }
+
+    /// The account's e-mail address; nil where none is set.
+    var account: Account?
+
+    struct Account: Codable, Equatable, Sendable {
+        var email: String
+        /// Of two addresses the one with the higher clock counts; 0 for the one that this device has joined with.
+        var clock: UInt64
     }
 
     init(deviceName: String? = nil) {

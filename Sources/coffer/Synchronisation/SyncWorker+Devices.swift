@@ -14,13 +14,18 @@ extension SyncWorker {
     /// The devices as the engine knows them, with when something of each came here last.
     func devices(_ session: SyncSession) async -> [SyncOverview.Device] {
         guard let status = try? await session.engine.status(), var settings = try? settings() else { return [] }
-        let before = settings.seen
+        let before = settings
         for device in status.devices where !device.isOwn && device.sequence > 0 {
             let id = device.identifier.hexadecimal
-            guard settings.seen[id]?.sequence != device.sequence else { continue }
-            settings.seen[id] = SyncSettings.Seen(sequence: device.sequence, seconds: Moment.now)
+            let known = settings.seen[id]
+            guard known?.sequence != device.sequence || known?.acknowledged ?? 0 != device.acknowledged else {
+                continue
+            }
+            settings.seen[id] = SyncSettings.Seen(
+                sequence: device.sequence, seconds: Moment.now, acknowledged: device.acknowledged)
         }
-        if settings.seen != before { try? save(settings) }
+        settings.take(status.address)
+        if settings != before { try? save(settings) }
         let sorted = status.devices.sorted { ($0.isOwn ? 0 : 1, $0.label) < ($1.isOwn ? 0 : 1, $1.label) }
         return sorted.map { device in
             let id = device.identifier.hexadecimal
@@ -28,6 +33,20 @@ extension SyncWorker {
                 name: device.label, id: id, isThisOne: device.isOwn, isRevoked: device.isRevoked,
                 lastSeen: settings.seen[id].map { Moment.iso8601($0.seconds) }, isBehind: device.isBehind)
         }
+    }
+
+    /// Says that there is no such device before anybody is asked for the master password. One that is not known here may
+    /// have come since.
+    func findDevice(_ name: String) async throws -> SyncOutcome {
+        let session = try current()
+        do { _ = try await find(name, session) } catch let missing as Failure where missing.code == .otherError {
+            let report = try? await engine(session) { (engine) async throws(SyncError) in try await engine.sync() }
+            try Task.checkCancellation()
+            guard let report else { throw missing }
+            await note(report, session)
+            _ = try await find(name, session)
+        }
+        return SyncOutcome()
     }
 
     func revoke(_ name: String, _ secret: Secret) async throws -> SyncOutcome {
@@ -109,7 +128,7 @@ extension SyncWorker {
         return device
     }
 
-    private func adminKey(_ secret: Secret) throws -> AdminKey {
+    func adminKey(_ secret: Secret) throws -> AdminKey {
         let password = try MasterPassword.from(secret.bytes)
         do throws(VaultError) { return try vault.wrappedKeys().adminKey(password: password) } catch {
             throw Failure(error, vault: vault.path)

@@ -23,7 +23,9 @@ extension SyncWorker {
                 hint: "Take them out of the vault or split them, then set the remote.")
         }
         let session = try open(remote, settings, creates: creates)
-        let isEmpty = try await engine(session) { (engine) async throws(SyncError) in try await engine.checkRemote() }
+        let isEmpty = try await engine(session, isSet: false) { (engine) async throws(SyncError) in
+            try await engine.checkRemote()
+        }
         settings.remote = remote
         try save(settings)
         forget()
@@ -74,6 +76,7 @@ extension SyncSummary {
         withheld = report.withheld.map(\.object)
         conflicts = report.conflicts.map { ConflictView($0, vault) }
         let objects = damaged + withheld
+        awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
         sources = devices.filter { !$0.isThisOne }.map { SourceView(name: $0.name, id: $0.id, lastRead: $0.lastSeen) }
             .filter { source in objects.contains { source.wrote($0) } }
     }
@@ -84,6 +87,16 @@ extension SyncSummary {
     /// The devices that have written these objects.
     func sources(of objects: [String]) -> [SourceView] {
         sources.filter { source in objects.contains { source.wrote($0) } }
+    }
+}
+
+extension SyncOverview.Awaited {
+    /// - Parameter devices: as they are known here; one that is to introduce itself is called by its id.
+    init(_ segment: AwaitedSegment, _ devices: [SyncOverview.Device]) {
+        let id = segment.device.hexadecimal
+        self.init(
+            name: devices.first { $0.id == id }?.name ?? String(id.prefix(8)), id: id, segment: segment.sequence,
+            last: segment.last, isFollowed: segment.isFollowed)
     }
 }
 

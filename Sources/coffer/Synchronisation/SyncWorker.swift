@@ -10,6 +10,7 @@ final class SyncWorker: Sendable {
     private let session = Mutex<SyncSession?>(nil)
     private let shown = Mutex(SyncOverview())
     private let doing = Mutex<String?>(nil)
+    private let receipt = Mutex((isOwed: false, isNew: false))
     private let watch = Mutex((hints: HintWatch(), last: ContinuousClock.now - .seconds(86400)))
 
     private let log: EventLog?
@@ -34,16 +35,7 @@ final class SyncWorker: Sendable {
     // MARK: The session
 
     /// The vault's settings; those of a vault that has none yet.
-    func settings() throws -> SyncSettings {
-        let bytes: [UInt8]?
-        do throws(VaultError) { bytes = try vault.syncSettings() } catch { throw Failure(error, vault: vault.path) }
-        guard let bytes, !bytes.isEmpty else { return SyncSettings() }
-        guard let settings = SyncSettings(bytes) else {
-            throw Failure(
-                .otherError, "The settings of synchronisation were written by a newer version.")
-        }
-        return settings
-    }
+    func settings() throws -> SyncSettings { try SyncSettings.kept(in: vault) }
 
     func save(_ settings: SyncSettings) throws {
         do throws(VaultError) { try vault.setSyncSettings(settings.encoded) } catch {
@@ -75,14 +67,16 @@ final class SyncWorker: Sendable {
     }
 
     /// Runs something of the engine's; what it throws comes as a sentence.
+    ///
+    /// - Parameter isSet: the session's remote is the vault's; else it is only tried.
     func engine<R: Sendable>(
-        _ session: SyncSession, _ body: (SyncEngine<VaultReplica>) async throws(SyncError) -> R
+        _ session: SyncSession, isSet: Bool = true, _ body: (SyncEngine<VaultReplica>) async throws(SyncError) -> R
     ) async throws -> R {
         doing.withLock { $0 = session.beginning }
         defer { doing.withLock { $0 = nil } }
         do throws(SyncError) { return try await body(session.engine) } catch {
             if error == .remote(.cancelled) { throw CancellationError() }
-            throw await session.failure(error, vault)
+            throw await session.failure(error, vault, isSet: isSet)
         }
     }
 
@@ -96,7 +90,13 @@ final class SyncWorker: Sendable {
             }
             let session = try current()
             try checkFolder(session)
+            receipt.withLock { $0.isNew = false }
             if step == .look, try await !hasNews(session) { return .done }
+            if step == .acknowledge {
+                try await engine(session) { (engine) async throws(SyncError) in try await engine.acknowledge() }
+                await noteReceipt(session, isNew: false)
+                return .done
+            }
             let report = try await engine(session) { (engine) async throws(SyncError) in
                 try await (step == .push ? engine.push() : engine.sync())
             }
@@ -138,7 +138,21 @@ final class SyncWorker: Sendable {
             }
             guard isWorth else { return false }
         }
-        return try await engine(session) { (engine) async throws(SyncError) in try await engine.hasNews() }
+        let hasNews = try await engine(session) { (engine) async throws(SyncError) in try await engine.hasNews() }
+        // What others have read is news for `status` only.
+        if !hasNews {
+            let devices = await devices(session)
+            shown.withLock { if $0.remote != nil { $0.devices = devices } }
+        }
+        return hasNews
+    }
+
+    /// Whether the others are to be told of what was read, and whether anything was read in the last step.
+    var reading: (isOwed: Bool, isNew: Bool) { receipt.withLock { $0 } }
+
+    private func noteReceipt(_ session: SyncSession, isNew: Bool) async {
+        let isOwed = await session.engine.owesReceipt
+        receipt.withLock { $0 = (isOwed, isNew) }
     }
 
     /// After what time to look again, where that costs next to nothing.
@@ -149,6 +163,7 @@ final class SyncWorker: Sendable {
     /// What a run has shown, for `status`.
     func note(_ report: SyncReport, _ session: SyncSession) async {
         LastSync.note(vault)
+        await noteReceipt(session, isNew: report.pulledSegments > 0)
         let (devices, paths) = (await devices(session), conflicts)
         shown.withLock { shown in
             shown = SyncOverview()
@@ -156,6 +171,7 @@ final class SyncWorker: Sendable {
             shown.lastSync = LastSync.moment(vault)
             shown.conflicts = paths
             shown.devices = devices
+            shown.awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
             if let failure = SyncSummary(report, vault, devices).failure { shown.trouble = failure.message }
         }
     }
@@ -193,6 +209,7 @@ extension SyncWorker {
     /// What a verb has asked for.
     func perform(_ job: JobList.Job) async -> JobResult {
         var reply = SyncReply(job: job.number, isDone: true)
+        receipt.withLock { $0.isNew = false }
         do {
             reply.outcome = try await carryOut(job.request, job.secret)
             return JobResult(
@@ -214,7 +231,10 @@ extension SyncWorker {
         case .clearRemote: try clearRemote()
         case .sync(let manner): try await sync(manner, secret)
         case .devices: try await listDevices()
+        case .find(let name): try await findDevice(name)
         case .revoke(let name): try await revoke(name, secret)
+        case .account: SyncOutcome(account: AccountView(email: try settings().account?.email))
+        case .setAddress(let address): try setAddress(address, secret)
         case .rotate: try await rotate(secret)
         case .poll, .cancel: SyncOutcome()
         }

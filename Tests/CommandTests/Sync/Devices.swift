@@ -39,7 +39,7 @@ struct TwoDevices {
         }
         try a.opened("remote", "set", url).run(expecting: 0)
         try a.sync()
-        try a.opened("kit", "--png", kit, "--address", Self.email).run(expecting: 0)
+        try a.opened("kit", "--png", kit, "--email", Self.email).run(expecting: 0)
     }
 
     /// `coffer join` on B.

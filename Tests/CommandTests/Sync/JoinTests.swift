@@ -97,7 +97,7 @@ import Testing
             let server = try #require(devices.place.server)
             let relay = try RecordingRelay(to: server.port)
             let url = devices.url.replacing(":\(server.port)/", with: ":\(relay.port)/")
-            let kit = try devices.a.opened("kit", "--text", "--address", TwoDevices.email).run(expecting: 0).text
+            let kit = try devices.a.opened("kit", "--text", "--email", TwoDevices.email).run(expecting: 0).text
             try devices.b.home.write(kit, to: "kit.txt")
             let wrong = try devices.b.home.write("plum violet anchor 48 harbour\n", to: "wrong")
             var (answers, traffic): (Set<String>, Set<[String]>) = ([], [])
@@ -158,7 +158,7 @@ import Testing
             let remote = RemoteFiles(folder: devices.place.folder)
             let before = remote.contents()
             let kit = devices.b.home.file("late.png")
-            try devices.a.opened("kit", "--png", kit, "--address", TwoDevices.email).run(expecting: 0)
+            try devices.a.opened("kit", "--png", kit, "--email", TwoDevices.email).run(expecting: 0)
             try remote.restore(before)
             let result = try devices.b.coffer(
                 ["join", "--kit", kit, "--email", TwoDevices.email, "--password-file", devices.b.passwordFile]

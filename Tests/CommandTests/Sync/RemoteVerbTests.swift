@@ -49,6 +49,46 @@ import Testing
         }
     }
 
+    /// What could not be set has no changes that wait for it.
+    @Test func whatIsNotSetWaitsForNothing() throws {
+        try TestVault.with { vault in
+            for arguments in [["set", vault.home.file("none")], ["set", "http://127.0.0.1:1/"]] {
+                let said = try vault.coffer(["remote"] + arguments + ["--password-file", vault.passwordFile])
+                    .run(expecting: 30).errorText
+                #expect(!said.contains("wait") && said.contains("Nothing was changed"), "\(said)")
+            }
+            let folder = try vault.home.directory("remote")
+            try vault.opened("remote", "set", folder).run(expecting: 0)
+            try FileManager.default.removeItem(atPath: folder)
+            #expect(try vault.sync(expecting: 30).errorText.contains("Changes wait here"))
+        }
+    }
+
+    /// A folder that may not be read or written has no login.
+    @Test(.enabled(if: getuid() == 0, "another user is needed, whom modes bind"))
+    func aFolderWithoutPermissionSaysSo() throws {
+        let folder = try Program.copyForOtherUsers()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let home = folder + "/home"
+        let remote = folder + "/remote"
+        for path in [home, remote] {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        }
+        try Posix.write(Array((TestVault.password + "\n").utf8), to: folder + "/password")
+        try Command("chown", ["nobody", home]).run(expecting: 0)
+        try Command("chmod", ["755", remote]).run(expecting: 0)
+        func coffer(_ arguments: String...) throws -> Command {
+            let words = ["-u", "nobody", "--", "env", "HOME=\(home)", folder + "/coffer"]
+            return Command(
+                "runuser", words + arguments + ["--password-file", folder + "/password"],
+                environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+        }
+        try coffer("init", "--kdf-memory", "64").run(expecting: 0)
+        try coffer("remote", "set", remote).run(expecting: 0)
+        let said = try coffer("sync").run(expecting: 30).errorText
+        #expect(said.contains("Permission denied") && !said.contains("netrc") && said.contains("owner or mode"))
+    }
+
     @Test func whatBelongsToAnotherVaultIsRefused() throws {
         try TwoDevices.with(joined: false) { devices in
             try devices.b.make()

@@ -22,7 +22,7 @@ import Testing
             try b.edit { try b.write("from a revoked device\n", to: "note") }
             let refused = try b.sync(expecting: 34)
             #expect(refused.errorText.contains("revoked") && refused.text.isEmpty)
-            #expect(try b.opened("show", "later").run(expecting: 1).text.isEmpty, "it reads nothing new")
+            #expect(try b.opened("show", "later").run(expecting: 40).text.isEmpty, "it reads nothing new")
             #expect(try b.show("mail/gmail").hasPrefix("s3cret"), "it keeps what it had")
             try a.sync()
             #expect(try a.show("note") == "first line\n", "what it writes is refused")
@@ -43,7 +43,7 @@ import Testing
             let refused = try devices.join(expecting: 12)
             #expect(refused.errorText.contains("do not open"))
             #expect(!FileManager.default.fileExists(atPath: devices.b.file))
-            try a.opened("kit", "--png", devices.kit, "--address", TwoDevices.email).run(expecting: 0)
+            try a.opened("kit", "--png", devices.kit, "--email", TwoDevices.email).run(expecting: 0)
             try devices.join()
             #expect(try devices.b.show("note") == "newer\n")
         }

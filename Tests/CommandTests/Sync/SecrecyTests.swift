@@ -15,7 +15,7 @@ import Testing
             try devices.a.opened("remote", "set", url).run(expecting: 0)
             try devices.a.edit { try devices.a.write("dumped\n", to: "one") }
             try devices.a.sync()
-            try devices.a.opened("kit", "--png", devices.kit, "--address", TwoDevices.email).run(expecting: 0)
+            try devices.a.opened("kit", "--png", devices.kit, "--email", TwoDevices.email).run(expecting: 0)
             try devices.join("--remote", url)
             let remote = RemoteFiles(folder: devices.place.folder).contents()
             let dump = relay.bytes + remote.flatMap { Array($0.key.utf8) + $0.value }
