@@ -17,6 +17,8 @@ final class Controls: Sendable {
         case lock = 2
         case verify = 3
         case command = 4
+        /// While it is open, the vault's files stay as they are, for a backup.
+        case backup = 5
 
         /// Only what has to be written to may be.
         var permissions: UInt32 { self == .command ? 0o600 : 0o400 }
@@ -28,12 +30,15 @@ final class Controls: Sendable {
         var verify: @Sendable () -> [UInt8]
         /// Locks, and returns when plaintext is gone: nothing, or a ``LockRefusal``.
         var lock: @Sendable () -> [UInt8]
+        /// Keeps the vault's files as they are.
+        var hold: @Sendable () throws(Errno) -> BackupHold
         /// ``Commands/perform(_:)``
         var command: @Sendable (RawSpan) throws(Errno) -> [UInt8]
     }
 
     private let actions = Mutex<Actions?>(nil)
     private let answers = Mutex<(next: UInt64, texts: [UInt64: [UInt8]])>((1, [:]))
+    private let holds = Mutex<[UInt64: BackupHold]>([:])
     private let owner = (user: geteuid(), group: getegid())
 
     func connect(_ actions: Actions) {
@@ -83,13 +88,16 @@ final class Controls: Sendable {
             switch file {
             case .status: actions.status()
             case .verify: actions.verify()
+            case .backup: Controls.heldText
             case .lock, .command: []
             }
+        let hold = file == .backup ? try actions.hold() : nil
         let handle = answers.withLock { answers in
             answers.next += 1
             answers.texts[answers.next] = text
             return answers.next
         }
+        if let hold { holds.withLock { $0[handle] = hold } }
         var reply = OpenReply(handle: Handle(handle))
         // The length is not known beforehand: read until there is no more, past the page cache.
         reply.isDirect = true
@@ -104,6 +112,9 @@ final class Controls: Sendable {
         if Controls.file(node) == .lock, offset == 0 {
             let answer = actions.withLock { $0 }?.lock() ?? []
             answers.withLock { $0.texts[handle.rawValue] = answer }
+        }
+        if Controls.file(node) == .backup {
+            guard holds.withLock({ $0[handle.rawValue] })?.isHeld == true else { throw .socketNotConnected }
         }
         let text = answers.withLock { $0.texts[handle.rawValue] ?? [] }
         guard offset < UInt64(text.count) else { return }
@@ -120,7 +131,11 @@ final class Controls: Sendable {
         return bytes.byteCount
     }
 
+    /// What the file `backup` says as long as nothing has changed.
+    private static let heldText = Array("held\n".utf8)
+
     func release(_ handle: Handle) {
+        holds.withLock { $0.removeValue(forKey: handle.rawValue) }?.end()
         answers.withLock { $0.texts[handle.rawValue] = nil }
     }
 

@@ -146,6 +146,10 @@ public final class VaultMount: Sendable {
             Controls.Actions(
                 status: { [weak self] in self?.status() ?? [] }, verify: { [weak self] in self?.verify() ?? [] },
                 lock: { [weak self] in self?.lockWhatIsSaved() ?? [] },
+                hold: { [weak self] () throws(Errno) in
+                    guard let self else { throw .socketNotConnected }
+                    return try hold()
+                },
                 command: { [weak self, session] (request) throws(Errno) in
                     // Deriving a key takes a second.
                     session.passTurn()
@@ -207,10 +211,11 @@ public final class VaultMount: Sendable {
         return unsaved
     }
 
-    /// How long nobody has asked for anything. While an operation or a report is under way, or what programs wrote is
+    /// How long nobody has asked for anything. While an operation, a report or a backup is under way, or what programs wrote is
     /// not yet committed, that is no time at all.
     private var idleTime: Duration {
-        let isBusy = fileSystem.gate.isBusy || reports.load(ordering: .relaxed) > 0
+        let isBusy =
+            fileSystem.gate.isBusy || reports.load(ordering: .relaxed) > 0 || vault.isHeldForBackup
         if isBusy || vault.hasUncommittedContent { fileSystem.gate.use() }
         return fileSystem.gate.idle
     }
@@ -259,6 +264,20 @@ public final class VaultMount: Sendable {
         status.strayed = unsaved.strayed.map(\.string)
         status.synchronisation = options.service?.report()
         return VaultMount.json(status)
+    }
+
+    private func hold() throws(Errno) -> BackupHold {
+        // What is open is committed and synced first.
+        session.passTurn()
+        do throws(VaultError) {
+            return try underWay { () throws(VaultError) in try vault.holdForBackup() }
+        } catch {
+            switch error {
+            case .inUse: throw .resourceBusy
+            case .io(let errno, _): throw errno
+            default: throw .ioError
+            }
+        }
     }
 
     private func verify() -> [UInt8] {

@@ -32,6 +32,10 @@ public final class Vault: Sendable {
     public let isReadOnly: Bool
     /// What was found damaged when the vault was opened regardless.
     public let damage: [Damage]
+    /// What lay beside the file and belonged to another state of it, by the names that it has now.
+    public let setAside: [FilePath]
+    /// The state is one that ``Backup/restore(_:to:stateDirectory:progress:)`` has brought back.
+    public let isRestored: Bool
     /// How long opening took beyond deriving the key from the password, in milliseconds.
     public let unlockMilliseconds: Double
     /// Six words by which people compare vaults: a digest of the genesis record.
@@ -56,6 +60,7 @@ public final class Vault: Sendable {
     /// The maintenance thread's own connection: a checkpoint beside a running writer.
     let checkpointer: Guarded<Connection?>
     let file: VaultFile
+    let hold = Mutex(CurrentHold())
     /// Who "the owner" of the entries is on this machine.
     let mounter: (user: UInt32, group: UInt32)
     let state = Mutex<Lifecycle>(.open)
@@ -82,6 +87,7 @@ public final class Vault: Sendable {
         isReadOnly = unlocked.isReadOnly
         named = unlocked.isReadOnly ? nil : unlocked.file.named
         damage = unlocked.damage
+        (setAside, isRestored) = (unlocked.setAside, unlocked.isRestored)
         unlockMilliseconds = unlocked.milliseconds
         fingerprint = unlocked.fingerprint
         keys = unlocked.keys
@@ -100,6 +106,7 @@ public final class Vault: Sendable {
         reserve = Reserve(vault: unlocked.file.path, keys: unlocked.keys, isReadOnly: unlocked.isReadOnly)
         applier.use(reserve)
         if !isReadOnly {
+            file.forgetRestoring(isRestored, committer.withLock { $0.root })
             erase(orphans: orphans, hollow: hollow)
             maintenance.start(self)
         }
@@ -129,6 +136,7 @@ public final class Vault: Sendable {
         }
         guard first else { return }
         maintenance.stop()
+        endHold()
         let unsaved = save()
         closeReserve(unsaved, discarding: discarding)
         // Of a file that has lost its name, the logs are the last trace: they stay.
@@ -146,7 +154,7 @@ public final class Vault: Sendable {
         readers.close()
         checkpointer.withLock { $0?.close() }
         // What is only in the journal was acknowledged: the next opening puts it into the store.
-        committer.withLock { $0.close(removesJournal: !isReadOnly && isSettled) }
+        committer.withLock { $0.close(isWhole: !isReadOnly && isSettled) }
         if keepsLock { file.keepLock() } else { file.unlock() }
         if !unsaved.isEmpty, !discarding {
             throw .io(unsaved.reason ?? .staleNFSFileHandle, "the last changes could not be written")

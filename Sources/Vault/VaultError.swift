@@ -27,6 +27,8 @@ public enum VaultError: Error {
     case unreadable
     /// Where a vault is to be made, a part of another one lies, whose only copy it may be.
     case partOfAnother(FilePath)
+    /// The file was copied while the vault was in use, without these, in which its latest changes stand.
+    case incomplete([FilePath])
     /// The whole file is older than the one last used on this machine, by this many transactions.
     case rolledBack(by: UInt64)
     /// No file can be made in the vault's folder, which changes need. Where `isBehind`, reading does, too: changes that

@@ -103,6 +103,13 @@ extension Failure {
             self.init(
                 .integrityError, "The vault \(vault) is damaged at its very beginning: nothing of it can be read.",
                 hint: "Restore it from a backup, or have it from another device with `coffer join`.")
+        case .incomplete(let missing):
+            self.init(
+                .integrityError,
+                "The vault \(vault) is not whole: it was copied while it was in use, and its latest changes stand in "
+                    + "\(missing.map(\.string).joined(separator: " and ")), which is not there or of another state.",
+                hint: "Copy that from the same place, too, or take a backup there with `coffer backup create`. What is "
+                    + "here can be read with `coffer mount --read-only DIR`; `coffer verify --accept` goes on with it.")
         case .rolledBack(let count):
             self.init(
                 .integrityError,

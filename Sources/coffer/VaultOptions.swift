@@ -42,6 +42,8 @@ struct VaultOptions: ParsableArguments {
             do throws(VaultError) {
                 let vault = try Vault.open(at: Directories.resolved(path), password: password, options: options)
                 for line in vault.restored.lines { Console.say(line) }
+                tell(vault.setAside)
+                if vault.isRestored, !vault.isReadOnly { noteRestored(vault) }
                 return vault
             } catch {
                 // Another verb lets go of it in a moment, and the next one may be faster than this one; a mount does not.
@@ -53,6 +55,21 @@ struct VaultOptions: ParsableArguments {
                 _ = poll(nil, 0, 20)
             }
         }
+    }
+
+    /// The next synchronisation has to know.
+    private func noteRestored(_ opened: Vault) {
+        guard let bytes = try? opened.syncSettings(), !bytes.isEmpty, var settings = SyncSettings(bytes) else { return }
+        settings.restored = Moment.now
+        try? opened.setSyncSettings(settings.encoded)
+    }
+
+    private func tell(_ setAside: [FilePath]) {
+        guard !setAside.isEmpty else { return }
+        let names = setAside.map(\.string).joined(separator: " and ")
+        Console.say(
+            "Beside the vault \(path) lay changes of a process that was killed, which do not belong to the file that is "
+                + "there now. They are kept in \(names).")
     }
 
     /// Opens the vault where it is not mounted, does `body`, and closes it.

@@ -75,6 +75,15 @@ struct Verify: ParsableCommand {
     }
 
     private func tell(_ outcome: VerifyOutcome) throws {
+        try Self.tell(
+            outcome, json: json, of: "The vault",
+            hint: accept
+                ? "Restore it from a backup."
+                : "Restore it from a backup, or go on with what is intact: coffer verify --accept")
+    }
+
+    /// - Parameter subject: what was read.
+    static func tell(_ outcome: VerifyOutcome, json: Bool, of subject: String, hint: String) throws {
         if json {
             Console.json(outcome)
         } else {
@@ -83,10 +92,7 @@ struct Verify: ParsableCommand {
         }
         guard outcome.damage.isEmpty else {
             throw Failure(
-                .integrityError, "The vault is damaged in \(outcome.damage.count) places.",
-                hint: accept
-                    ? "Restore it from a backup."
-                    : "Restore it from a backup, or go on with what is intact: coffer verify --accept")
+                .integrityError, "\(subject) is damaged in \(outcome.damage.count) places.", hint: hint)
         }
     }
 }

@@ -158,6 +158,15 @@ final class Applier: Sendable {
         }
     }
 
+    /// Writes whether the vault's file is whole by itself. The reserve gives way for it: without it nothing can be written.
+    func note(_ mark: SessionMark) throws(Errno) {
+        try writer.withLock { (writer) throws(Errno) in
+            try withRoom(.removal, writer) { () throws(Errno) in
+                do throws(DatabaseFailure) { try writer.connection.note(mark) } catch { throw error.errno }
+            }
+        }
+    }
+
     /// Less than 64 MiB were free where the file is, when something was last written into it: then operations
     /// have to meet the full disk themselves.
     var isShortOfSpace: Bool { shortOfSpace.load(ordering: .relaxed) }

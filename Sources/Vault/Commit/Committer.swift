@@ -35,12 +35,17 @@ final class Committer {
     /// ``Vault/onChange(_:)``
     var didChange: (@Sendable () -> Void)?
 
+    /// From this opening to the close; nil where nothing is written.
+    var session: SessionMark?
+    /// The file does not say yet that it is open.
+    var isUnmarked = false
+
     let applier: Applier
     let journal: Journal
     private let durability: Durability
     let willWait: WaitNotice
     /// Reads what the store has, beside the applier.
-    private let reading: Connection
+    let reading: Connection
     private let readingRows: RowStatements
     /// The rows of the running operation.
     private var staged = RowSet()
@@ -77,6 +82,7 @@ final class Committer {
     /// (ENOSPC, EIO, EROFS), nothing of it was done.
     func transaction<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if let refusal { throw refusal }
+        if isUnmarked { try markOpen() }
         let before = root
         operations.removeAll(keepingCapacity: true)
         deletedCells.removeAll()
@@ -101,6 +107,7 @@ final class Committer {
     /// journal does not carry. Where nothing has changed, nothing is written.
     func transactionNow<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         if let refusal { throw refusal }
+        if isUnmarked { try markOpen() }
         willWait()
         try drain()
         let before = root
@@ -177,14 +184,6 @@ final class Committer {
     func noteDeletion(ofChunk slot: Int64) throws(Errno) {
         // Whole chunks are never in the journal only.
         if let cell = try cell(ofChunk: slot) { deletedCells.append(cell) }
-    }
-
-    /// Lets go of the file.
-    func close(removesJournal: Bool) {
-        applier.stop()
-        if removesJournal { journal.remove() }
-        reading.close()
-        applier.writer.withLock { $0.connection.close() }
     }
 
     /// A row that is staged or in the journal; nil where the store has the latest of it.

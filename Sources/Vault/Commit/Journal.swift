@@ -19,6 +19,7 @@ final class Journal: Sendable {
     /// The file under its name.
     var named: NamedFile? { durability.named }
     private let vault: Identifier
+    private let session: Identifier
     private let key: AuthenticationKey
     private let regions = Mutex(Regions())
     /// Rows are in it: whoever reads asks this first.
@@ -50,17 +51,19 @@ final class Journal: Sendable {
     static let regionSize = 2 << 20
     /// Operations with more rows than this go into the store directly: written once less.
     static let largestEntry = 512 << 10
-    private static let headerSize = 64
-    private static let entryHeader = 24
-    private static let magic: UInt32 = 0x4A52_4643
+    static let headerSize = 64
+    static let entryHeader = 24
+    static let magic: UInt32 = 0x4A52_4643
 
     /// The journal beside `vault`. Without a file where there is no room for one: then it takes nothing.
     ///
-    /// - Parameter isOff: without a file in any case.
-    init(vault: FilePath, keys: Keys, isOff: Bool) {
+    /// - Parameters:
+    ///   - isOff: without a file in any case.
+    ///   - session: whose operations it takes (``SessionMark``).
+    init(vault: FilePath, keys: Keys, isOff: Bool, session: Identifier = .none) {
         path = Journal.path(of: vault)
-        (self.vault, key) = (keys.vault, keys.journal)
-        file = isOff ? nil : Journal.open(path)
+        (self.vault, key, self.session) = (keys.vault, keys.journal, session)
+        file = isOff ? nil : Journal.open(path, header: Journal.header(keys.vault, session, base: 0))
         durability = Durability(file, at: path)
     }
 
@@ -73,7 +76,7 @@ final class Journal: Sendable {
     /// SQLite's log, before anything is written into either.)
     ///
     /// Every block is written, so that a later fdatasync(2) has no metadata to write.
-    private static func open(_ path: FilePath) -> FileDescriptor? {
+    private static func open(_ path: FilePath, header: [UInt8]) -> FileDescriptor? {
         _ = unsafe path.withPlatformString { unsafe unlink($0) }
         guard
             let file = try? FileDescriptor.open(
@@ -91,8 +94,13 @@ final class Journal: Sendable {
             }
             offset += Int64(count)
         }
+        // Without it, it counts as any session's, which it has no operations of.
+        _ = try? file.writeAll(toAbsoluteOffset: 0, header)
         return file
     }
+
+    /// Whether there is a file for it.
+    var isThere: Bool { file != nil }
 
     /// Removes the file: everything is in the store.
     func remove() {
@@ -127,7 +135,7 @@ final class Journal: Sendable {
         bytes.reserveCapacity(Journal.headerSize + Journal.entryHeader + staged.bytes.count)
         if number == 0 {
             first = base
-            bytes += header(base: base)
+            bytes += Journal.header(vault, session, base: base)
             end = 0
         }
         let tag = tag(base: first, number: number, staged.bytes)
@@ -158,12 +166,12 @@ final class Journal: Sendable {
         }
     }
 
-    /// magic "CFRJ", format u8, zero u8 ×3, vault 16, base u64, zeroes to 64 bytes.
-    private func header(base: UInt64) -> [UInt8] {
+    /// magic "CFRJ", format u8, zero u8 ×3, vault 16, base u64, session 16, zeroes to 64 bytes.
+    private static func header(_ vault: Identifier, _ session: Identifier, base: UInt64) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.append(littleEndian: Journal.magic)
         bytes.append(littleEndian: UInt32(1))
-        for word in [vault.low, vault.high, base, 0, 0, 0, 0] { bytes.append(littleEndian: word) }
+        for word in [vault.low, vault.high, base, session.low, session.high, 0, 0] { bytes.append(littleEndian: word) }
         return bytes
     }
 
@@ -211,68 +219,10 @@ final class Journal: Sendable {
 
     // MARK: Reading
 
-    /// Puts aside what does not build on the present state, and never may.
-    static func setAside(beside path: FilePath) {
-        let old = Journal.path(of: path)
-        _ = unsafe old.withPlatformString { old in
-            unsafe FilePath("\(path.string)-redo.old").withPlatformString { unsafe rename(old, $0) }
-        }
-    }
-
-    /// Whether a process that was killed has left one.
-    static func isLeft(beside path: FilePath) -> Bool {
-        unsafe Journal.path(of: path).withPlatformString { unsafe access($0, F_OK) } == 0
-    }
-
     /// A row that is not in the store yet, as the latest operation left it.
     func row(_ key: RowKey) -> FoundRow? {
         guard rows.load(ordering: .acquiring) > 0 else { return nil }
         return regions.withLock { FoundRow.latest($0.open.rows.row(key), over: $0.full?.rows.row(key)) }
-    }
-
-    /// What a process that was killed left: the operations that build on the root with this counter.
-    static func left(beside path: FilePath, keys: Keys, base: UInt64) throws(DatabaseFailure) -> RowSet? {
-        let file: FileDescriptor
-        do {
-            file = try FileDescriptor.open(Journal.path(of: path), .readOnly, options: [.noFollow, .closeOnExec])
-        } catch Errno.noSuchFileOrDirectory {
-            return nil
-        } catch {
-            // What it has was acknowledged: no opening may begin a new one over it.
-            throw .io
-        }
-        defer { try? file.close() }
-        for place in 0..<2 {
-            var bytes = [UInt8](repeating: 0, count: regionSize)
-            let count = unsafe bytes.withUnsafeMutableBytes { buffer in
-                unsafe try? file.read(fromAbsoluteOffset: Int64(place * regionSize), into: buffer)
-            }
-            guard let count else { throw .io }
-            bytes.removeLast(bytes.count - count)
-            if let rows = try rows(in: bytes, keys: keys, base: base) { return rows }
-        }
-        return nil
-    }
-
-    /// The rows of all whole entries of a region, in order, where it builds on that root.
-    private static func rows(in bytes: [UInt8], keys: Keys, base: UInt64) throws(DatabaseFailure) -> RowSet? {
-        func word<T: FixedWidthInteger>(_ offset: Int) -> T { RowSet.integer(bytes, offset) }
-        guard bytes.count > headerSize, word(0) == magic, word(4) == UInt32(1), word(8) == keys.vault.low,
-            word(16) == keys.vault.high, word(24) == base
-        else { return nil }
-        var rows = RowSet()
-        var (end, number) = (headerSize, UInt64(0))
-        while end + entryHeader <= bytes.count {
-            let length = Int(word(end) as UInt32)
-            guard length > 0, length <= bytes.count - end - entryHeader else { break }
-            let entry = Array(bytes[(end + entryHeader)..<(end + entryHeader + length)])
-            let tag = unsafe entry.withUnsafeBytes { unsafe keys.journal.tag((base, number), $0) }
-            guard (word(end + 8), word(end + 16)) == tag else { break }
-            try rows.append(entry: entry)
-            end += entryHeader + length
-            number += 1
-        }
-        return number > 0 ? rows : nil
     }
 }
 

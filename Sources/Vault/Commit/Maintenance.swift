@@ -11,6 +11,8 @@ final class Maintenance: Sendable {
     static let checkpointSize: Int64 = 8 << 20
     /// Above this many, whoever is writing waits for it: the log would grow without an end otherwise.
     static let checkpointForced: Int64 = 96 << 20
+    /// While a backup is taken the log stays. Above this many, the backup ends instead.
+    static let heldLogLimit: Int64 = 4 << 30
 
     func start(_ vault: Vault) {
         let source = DispatchSource.makeTimerSource(queue: queue)
@@ -60,6 +62,7 @@ extension Vault {
         settleReserve()
         reserve.grow()
         purgeTrash()
+        endHoldWhereShort()
         if applier.durability.size > Maintenance.checkpointSize { checkpoint() }
         let failures = contents.withLock { Array($0.values) }.compactMap { content in
             content.withLockIfAvailable { $0.failure } ?? nil

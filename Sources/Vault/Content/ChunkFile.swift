@@ -33,10 +33,12 @@ final class ChunkFile: Sendable {
         /// Below `end` and in no row.
         var free: [Int64] = []
         var end: Int64 = 0
+        /// Cells that are to become free once a backup has been taken; nil while none is.
+        var held: [Int64]?
     }
 
     /// More cells than a vault can have: 64 PiB.
-    private static let limit: Int64 = 1 << 40
+    static let limit: Int64 = 1 << 40
     /// So many cells, 1 MiB, are given to the disk or given back by one call.
     private static let together: Int64 = 16
 
@@ -141,7 +143,11 @@ final class ChunkFile: Sendable {
     /// Cells that no row names any more, durably, or none has named yet. Their blocks go back to the file system, and
     /// with them what stood there.
     func release(_ released: [Int64]) {
-        guard !released.isEmpty, let file = opened.withLock({ $0?.file }) else { return }
+        let isHeld = cells.withLock { cells in
+            cells.held?.append(contentsOf: released)
+            return cells.held != nil
+        }
+        guard !isHeld, !released.isEmpty, let file = opened.withLock({ $0?.file }) else { return }
         for range in Self.ranges(released) {
             let punchHole: Int32 = 0x02 | 0x01
             _ = fallocate64(
@@ -149,6 +155,17 @@ final class ChunkFile: Sendable {
                 Int64(range.count) * Int64(Limits.chunkSize))
         }
         cells.withLock { $0.free.append(contentsOf: released) }
+    }
+
+    /// From now on no cell that a row has named changes, until ``letGo()``.
+    func hold() { cells.withLock { $0.held = $0.held ?? [] } }
+
+    func letGo() {
+        let held = cells.withLock { cells in
+            defer { cells.held = nil }
+            return cells.held ?? []
+        }
+        release(held)
     }
 
     /// Neighbours, up to ``together``: the file system may have to write what is in the page cache before it lets go of

@@ -21,9 +21,10 @@ final class Connection {
     /// `application_id` of the file: "Coff". `file(1)` and we tell a vault by it.
     static let applicationIdentifier: Int64 = 0x436F_6666
 
-    init(path: FilePath, readOnly: Bool, cacheKiB: Int) throws(DatabaseFailure) {
+    /// - Parameter asItIs: the file alone, without what stands in its log; nobody changes it meanwhile.
+    init(path: FilePath, readOnly: Bool, cacheKiB: Int, asItIs: Bool = false) throws(DatabaseFailure) {
         self.path = path
-        let isImmutable = Surroundings.areUnwritable(path) && !Surroundings.haveLog(path)
+        let isImmutable = asItIs || Surroundings.areUnwritable(path) && !Surroundings.haveLog(path)
         self.isImmutable = isImmutable
         let readOnly = readOnly || isImmutable
         var configuration = Configuration()
@@ -50,6 +51,7 @@ final class Connection {
         } catch {
             throw Connection.failure(error)
         }
+        if !isImmutable, let mark = SessionMark.read(self) { keepLog(mark.isOpen) }
     }
 
     /// SQLite opens a file for reading only when opening it for writing fails, for whatever reason: a disk that fails
@@ -126,6 +128,21 @@ final class Connection {
     /// Moves what stands in the write-ahead log into the file, without waiting for readers.
     func checkpoint(truncate: Bool = false) throws(DatabaseFailure) {
         try execute(truncate ? "PRAGMA wal_checkpoint(TRUNCATE)" : "PRAGMA wal_checkpoint(PASSIVE)")
+    }
+
+    /// Moves all of the log into the file, durably, and leaves it empty.
+    ///
+    /// - Throws: `busy` where somebody is still reading from it.
+    func emptyLog() throws(DatabaseFailure) {
+        // The first column of the answer (<https://www.sqlite.org/pragma.html#pragma_wal_checkpoint>).
+        guard try integer("PRAGMA wal_checkpoint(TRUNCATE)") == 0 else { throw .busy }
+    }
+
+    /// Whether SQLite leaves the log's file there when the last connection of this process closes: while a vault counts
+    /// as open, a log that is not there is missing.
+    func keepLog(_ isKept: Bool) {
+        var value: Int32 = isKept ? 1 : 0
+        _ = unsafe sqlite3_file_control(handle, "main", SQLITE_FCNTL_PERSIST_WAL, &value)
     }
 
     func close() {

@@ -130,6 +130,11 @@ final class Reserve: Sendable {
         }
     }
 
+    /// Whether these bytes of a reserve begin with a record: told without a key.
+    static func isFilled(_ bytes: [UInt8]) -> Bool {
+        bytes.count > Int(headerSize) + 4 && RowSet.integer(bytes, Int(headerSize)) != UInt32(0)
+    }
+
     /// It has records.
     var isFilled: Bool { state.withLock { $0.count > 0 } }
 

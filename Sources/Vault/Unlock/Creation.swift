@@ -231,6 +231,6 @@ private struct NewVault: ~Copyable {
             throw error == .noSpace ? .full : .io
         }
         try connection.checkpoint(truncate: true)
-        committer.close(removesJournal: false)
+        committer.close(isWhole: false)
     }
 }

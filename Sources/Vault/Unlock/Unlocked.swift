@@ -24,10 +24,15 @@ struct Unlocked {
     let orphans: [Int64]
     /// Rows of removed entries without a file.
     let hollow: [Int64]
+    /// What lay beside the file and belonged to another state of it, by its new names.
+    let setAside: [FilePath]
+    /// The state is one that `coffer backup restore` has brought back, and older than others seen here.
+    let isRestored: Bool
 
+    /// - Parameter missing: what is not there of what the latest changes stand in.
     init(
         file: VaultFile, accountKey: AccountKey, header: Header, vault: Identifier, options: Vault.OpenOptions,
-        mounter: (user: UInt32, group: UInt32)
+        mounter: (user: UInt32, group: UInt32), missing: [FilePath] = [], setAside: [FilePath] = []
     ) throws(VaultError) {
         let start = ContinuousClock.now
         (self.file, self.mounter) = (file, mounter)
@@ -35,10 +40,14 @@ struct Unlocked {
         self.keys = keys
         var found: [Damage] = []
         if file.isCutShort.load(ordering: .relaxed) { found.append(Damage("the file is shorter than it was")) }
-        let (connection, root) = try VaultError.translating("opening the store") { () throws(DatabaseFailure) in
+        for path in missing { found.append(Damage("the latest changes are missing, with \(path.string)")) }
+        let (connection, stored, root) = try VaultError.translating("opening the store") {
+            () throws(DatabaseFailure) in
             let connection = try Connection(path: file.path, readOnly: false, cacheKiB: 4096)
-            return (connection, try Unlocked.recover(connection, file.path, keys, &found))
+            let stored = try Unlocked.rootSeal(connection)
+            return (connection, stored, try Unlocked.recover(connection, file.path, keys, &found))
         }
+        isRestored = file.isRestored(stored)
         let scan = Scanner(path: file.path, keys: keys, mounter: mounter).scanAll()
         Unlocked.check(scan, root, header, &found)
         let builder = TreeBuilder(
@@ -48,7 +57,7 @@ struct Unlocked {
         let places = ChunkFile(vault: file.path, used: scan.rest.cells, isReadOnly: options.readOnly)
         if places.isCutShort { found.append(Damage("whole chunks of large files are missing: \(places.path.string)")) }
         chunks = places
-        let saved = file.savedCounter(root)
+        let saved = isRestored ? 0 : file.savedCounter(root)
         if saved > root.counter, options.tolerateDamage {
             found.append(Damage("the file is an older copy: \(saved - root.counter) changes are not in it"))
         }
@@ -57,12 +66,16 @@ struct Unlocked {
         if saved > root.counter, !options.tolerateDamage { throw .rolledBack(by: saved - root.counter) }
         let isReadOnly = options.readOnly || !found.isEmpty || saved > root.counter
         self.isReadOnly = isReadOnly
+        self.setAside = try setAside + Unlocked.setOthersAside(file.path, keys, root, isReadOnly)
         (committer, readers, checkpointer) = try VaultError.translating("opening the store") {
             () throws(DatabaseFailure) in
-            let journal = Journal(vault: file.path, keys: keys, isOff: isReadOnly)
+            let session = isReadOnly ? nil : Identifier.random()
+            if !isReadOnly { try Unlocked.endSession(connection) }
+            let journal = Journal(vault: file.path, keys: keys, isOff: isReadOnly, session: session ?? .none)
             let committer = try Committer(
                 connection: connection, keys: keys, root: root, journal: journal,
                 durability: Durability(vault: file.path, isReadOnly: isReadOnly))
+            if let session { try committer.begin(session) }
             committer.sync = scan.rest.sync
             if isReadOnly { committer.refusal = .readOnlyFileSystem }
             let checkpointer = isReadOnly ? nil : try Connection(path: file.path, readOnly: false, cacheKiB: 64)
@@ -73,6 +86,27 @@ struct Unlocked {
         fingerprint = Genesis.fingerprint(header[Header.genesis])
         let elapsed = start.duration(to: .now).components
         milliseconds = Double(elapsed.attoseconds) / 1e15 + Double(elapsed.seconds) * 1e3
+    }
+
+    /// The journal of a state that this one is not: a new one is begun in its place.
+    private static func setOthersAside(
+        _ path: FilePath, _ keys: Keys, _ root: RootState, _ isReadOnly: Bool
+    ) throws(VaultError) -> [FilePath] {
+        guard !isReadOnly, Journal.holdsOthers(beside: path, keys: keys, counter: root.counter) else { return [] }
+        return [try Companions.setAside(Journal.path(of: path))]
+    }
+
+    /// What a killed process had is in the file: nothing beside it counts any more.
+    private static func endSession(_ connection: Connection) throws(DatabaseFailure) {
+        guard let mark = SessionMark.read(connection), mark.isOpen else { return }
+        try connection.note(mark.ended)
+    }
+
+    /// Tells one state of the file from every other.
+    static func rootSeal(_ connection: Connection) throws(DatabaseFailure) -> [UInt8] {
+        let statement = try connection.prepare("SELECT seal FROM root WHERE id = 1")
+        defer { statement.reset() }
+        return try statement.step() ? unsafe [UInt8](statement.bytes(0)) : []
     }
 
     /// The root row, after the operations of a process that was killed have been put into the store.

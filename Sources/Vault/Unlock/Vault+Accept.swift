@@ -65,8 +65,24 @@ extension Vault {
                 committer.root.counter = max(committer.root.counter, file.savedCounter(committer.root))
             }
             try makeDurable()
-            Journal.setAside(beside: path)
+            try settleFile(committer)
             return accepted
+        }
+    }
+
+    /// From here on the file is whole by itself, and what is beside it belongs to another state.
+    private func settleFile(_ committer: Committer) throws(Errno) {
+        let journal = Journal.path(of: path)
+        do throws(VaultError) {
+            if Journal.isLeft(beside: path) { _ = try Companions.setAside(journal) }
+        } catch {
+            guard case .io(let errno, _) = error else { throw .ioError }
+            throw errno
+        }
+        try committer.applier.writer.withLock { (writer) throws(Errno) in
+            try Vault.database { () throws(DatabaseFailure) in
+                try writer.connection.note(SessionMark(isOpen: false, identifier: .random()))
+            }
         }
     }
 

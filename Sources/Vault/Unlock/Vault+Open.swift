@@ -46,9 +46,10 @@ extension Vault {
         guard Genesis.verify(locked.header[Header.genesis]) || options.tolerateDamage else {
             throw .damaged([Damage("the genesis record's signatures are wrong")])
         }
+        let setAside = try locked.companions.setAside()
         let unlocked = try Unlocked(
             file: locked.file, accountKey: accountKey, header: locked.header, vault: locked.identifier,
-            options: options, mounter: (geteuid(), getegid()))
+            options: options, mounter: (geteuid(), getegid()), missing: locked.companions.missing, setAside: setAside)
         let vault = Vault(unlocked)
         vault.takeReserve()
         return vault
@@ -76,6 +77,7 @@ struct LockedVault {
     let file: VaultFile
     let header: Header
     let identifier: Identifier
+    let companions: Companions
 
     init(_ path: FilePath, _ options: Vault.OpenOptions) throws(VaultError) {
         let file = try VaultFile(path: path, stateDirectory: options.stateDirectory)
@@ -84,8 +86,13 @@ struct LockedVault {
             guard options.readOnly else { throw .unwritableFolder(isBehind: false) }
             guard !Surroundings.haveLog(path) else { throw .unwritableFolder(isBehind: true) }
         }
+        let companions = Companions(of: path)
+        self.companions = companions
+        guard companions.missing.isEmpty || options.tolerateDamage else { throw .incomplete(companions.missing) }
         header = try VaultError.translating("reading the header") { () throws(DatabaseFailure) in
-            let connection = try Connection(path: path, readOnly: false, cacheKiB: 64)
+            // The log of another state is set aside once the password is known to be right.
+            let isOwn = companions.foreign.isEmpty
+            let connection = try Connection(path: path, readOnly: !isOwn, cacheKiB: 64, asItIs: !isOwn)
             defer { connection.close() }
             return try Header.read(connection)
         }

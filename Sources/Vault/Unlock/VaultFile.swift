@@ -14,6 +14,8 @@ final class VaultFile: Sendable {
     let path: FilePath
     /// What this machine knows of the vault's states; nil before its identifier is known.
     private let counter: CounterFile?
+    /// Where a restored backup is noted; nil as long as the vault is not known.
+    let restoredPath: FilePath?
     /// Pages are missing at the end of the file.
     let isCutShort = Atomic<Bool>(false)
     private let descriptor: Mutex<FileDescriptor?>
@@ -22,7 +24,7 @@ final class VaultFile: Sendable {
     /// Opens and locks the file. `inUse` where another process has it.
     init(path: FilePath, stateDirectory: FilePath?, vault: Identifier? = nil) throws(VaultError) {
         self.path = path
-        counter = nil
+        (counter, restoredPath) = (nil, nil)
         let opened = try VaultFile.regular(path)
         descriptor = Mutex(opened)
         guard flock(opened.rawValue, LOCK_EX | LOCK_NB) == 0 else {
@@ -74,9 +76,16 @@ final class VaultFile: Sendable {
         return .closed
     }
 
-    private init(path: FilePath, counter: CounterFile?, descriptor: FileDescriptor?) {
+    /// Without a lock. Not for a process that has the vault open.
+    static func unlocked(_ path: FilePath) throws(VaultError) -> VaultFile {
+        VaultFile(path: path, counter: nil, descriptor: try regular(path))
+    }
+
+    private init(
+        path: FilePath, counter: CounterFile?, restoredPath: FilePath? = nil, descriptor: FileDescriptor?
+    ) {
         self.path = path
-        self.counter = counter
+        (self.counter, self.restoredPath) = (counter, restoredPath)
         self.descriptor = Mutex(descriptor)
     }
 
@@ -87,7 +96,9 @@ final class VaultFile: Sendable {
             return descriptor
         }
         let counter = CounterFile(of: vault, in: stateDirectory.appending("coffer"))
-        let file = VaultFile(path: path, counter: counter, descriptor: taken)
+        let file = VaultFile(
+            path: path, counter: counter, restoredPath: VaultFile.restoredPath(vault, stateDirectory),
+            descriptor: taken)
         file.isCutShort.store(isCutShort.load(ordering: .relaxed), ordering: .relaxed)
         return file
     }

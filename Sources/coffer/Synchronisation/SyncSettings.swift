@@ -8,6 +8,8 @@ struct SyncSettings: Codable, Equatable, Sendable {
     var remote: RemoteSettings?
     /// What people call this device.
     var deviceName: String
+    /// When a backup was restored that the remote has not been compared with yet, in seconds since 1970.
+    var restored: Int?
     /// When something new of another device came here last, by its id.
     var seen: [String: Seen] = [:]
 
@@ -51,6 +53,14 @@ struct SyncSettings: Codable, Equatable, Sendable {
         guard unsafe gethostname(&bytes, bytes.count - 1) == 0 else { return "device" }
         let name = bytes.prefix { $0 != 0 && $0 != 0x2E }.map { UInt8(bitPattern: $0) }
         return cleaned(String(decoding: name, as: UTF8.self)) ?? "device"
+    }
+
+    /// The name of a device that goes on from a backup beside the one that it was taken of.
+    static func restoredName(_ name: String) -> String {
+        let suffix = " (restored \(Moment.today()))"
+        var base = name
+        while base.utf8.count + suffix.utf8.count > 40 { base.removeLast() }
+        return base + suffix
     }
 
     /// A name that can stand in the name of a file: 1 to 40 bytes without slashes and control characters; nil for others.

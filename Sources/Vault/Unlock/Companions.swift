@@ -1,0 +1,71 @@
+internal import Format
+internal import Glibc
+internal import SystemPackage
+
+/// The files beside a vault's, looked at before SQLite opens any: which belong to another state of it, and which are
+/// missing.
+struct Companions {
+    /// SQLite's log and the redo journal of a killed process, whose vault's file was replaced since.
+    private(set) var foreign: [FilePath] = []
+    /// What the latest changes stand in.
+    private(set) var missing: [FilePath] = []
+
+    init(of path: FilePath) {
+        guard let mark = SessionMark.read(inFile: path) else { return }
+        let (log, journal) = (FilePath(path.string + "-wal"), Journal.path(of: path))
+        let (logSize, outline) = (Companions.size(of: log), Journal.outline(beside: path))
+        let hasLog = (logSize ?? 0) > 0
+        let isOther = outline?.session.map { $0 != mark.identifier } ?? false
+        if isOther, hasLog || outline?.hasEntries == true {
+            foreign = [journal] + (hasLog ? [log] : [])
+        } else if !mark.isOpen, outline == nil, hasLog {
+            foreign = [log]
+        }
+        guard mark.isOpen else { return }
+        if logSize == nil || foreign.contains(log) { missing.append(log) }
+        if mark.hasJournal, outline == nil || isOther { missing.append(journal) }
+    }
+
+    private static func size(of path: FilePath) -> Int64? {
+        var status = stat()
+        return unsafe lstat(path.string, &status) == 0 ? Int64(status.st_size) : nil
+    }
+
+    /// Gives what does not belong another name.
+    ///
+    /// - Returns: the new names.
+    func setAside() throws(VaultError) -> [FilePath] {
+        var names: [FilePath] = []
+        for path in foreign { names.append(try Companions.setAside(path)) }
+        return names
+    }
+
+    /// Gives a file the first name of `….old`, `….old2` and so on that is free: nothing is written over.
+    static func setAside(_ path: FilePath) throws(VaultError) -> FilePath {
+        for number in 1..<1000 {
+            let target = FilePath("\(path.string).old\(number == 1 ? "" : "\(number)")")
+            do throws(Errno) {
+                try move(path, to: target)
+                return target
+            } catch .fileExists {
+                continue
+            } catch {
+                throw .io(error, "setting \(path) aside")
+            }
+        }
+        throw .io(.fileExists, "setting \(path) aside")
+    }
+
+    /// Gives a file another name; EEXIST where that is taken, by link(2). Where there are no hard links our lock keeps others
+    /// of this program away.
+    static func move(_ path: FilePath, to target: FilePath) throws(Errno) {
+        if unsafe link(path.string, target.string) == 0 {
+            guard unsafe unlink(path.string) == 0 else { throw Errno(rawValue: errno) }
+            return
+        }
+        let error = Errno(rawValue: errno)
+        guard [.notPermitted, .notSupported, .noFunction, .tooManyLinks, .ioError].contains(error) else { throw error }
+        guard size(of: target) == nil else { throw .fileExists }
+        guard unsafe rename(path.string, target.string) == 0 else { throw Errno(rawValue: errno) }
+    }
+}
