@@ -91,6 +91,13 @@ extension SyncClient {
     }
 }
 
+extension SyncRequest {
+    fileprivate var isPlainSync: Bool {
+        if case .sync(.plain) = self { return true }
+        return false
+    }
+}
+
 extension VaultOptions {
     /// Carries out a request where the vault is open, or opens it for that.
     func synchronise(
@@ -104,7 +111,10 @@ extension VaultOptions {
         }
         let line = try password.readLine(prompt: "Master password: ")
         let opened = try open(MasterPassword.from(line))
-        if kind == .masterPassword { return try withHost(opened) { try $0.perform(request, secret: line) } }
+        // A restored vault may have to go on as another device, which the password allows.
+        if kind == .masterPassword || request.isPlainSync {
+            return try withHost(opened) { try $0.perform(request, secret: line) }
+        }
         do {
             let secret = try VaultOptions.secret(kind, password)
             return try withHost(opened) { try $0.perform(request, secret: secret) }

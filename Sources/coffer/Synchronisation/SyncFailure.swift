@@ -12,6 +12,8 @@ struct AlarmContext: Sendable {
     var evidence: String?
     /// The remote is set; else it was only tried.
     var isSet = true
+    /// A backup was restored here.
+    var isRestored = false
 
     // What another device calls itself must not reach the terminal as it is.
     var who: String { isThisDevice ? "this device (\(Console.printable(device)))" : Console.printable(device) }
@@ -36,7 +38,9 @@ extension Failure {
         case .cloned:
             self.init(
                 .remoteForked,
-                "This vault's file is a copy: another one goes on under the name of this device.\(context.kept)",
+                (context.isRestored
+                    ? "This vault was restored from a backup, and the remote has later changes of this device."
+                    : "This vault's file is a copy: another one goes on under the name of this device.") + context.kept,
                 hint: "Nothing is lost. Go on as a device of its own with: coffer sync --as-new-device")
         case .revoked:
             self.init(

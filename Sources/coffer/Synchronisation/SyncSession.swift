@@ -65,6 +65,7 @@ final class SyncSession: Sendable {
             context.isThisDevice = alarm.device == vault.device
             let devices = (try? await engine.status().devices) ?? []
             if let device = devices.first(where: { $0.identifier == alarm.device }) { context.device = device.label }
+        case .cloned: context.isRestored = SyncSettings.read(vault)?.restored != nil
         default: break
         }
         // Names of objects only: what entries are called goes to nobody but who asked.

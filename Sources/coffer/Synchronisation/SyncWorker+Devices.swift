@@ -85,9 +85,10 @@ extension SyncWorker {
 
     /// Goes on as a device of its own: another copy of this vault's file goes on under the name that it had.
     func becomeNewDevice(_ secret: Secret) async throws {
-        let settings = try settings()
+        var settings = try settings()
         guard let remote = settings.remote else { throw Failure.noRemote }
         let admin = try adminKey(secret)
+        if settings.restored != nil { settings.deviceName = SyncSettings.restoredName(settings.deviceName) }
         let device = Identifier.random()
         let made = DeviceKeys()
         let enrolment = Enrolment(
@@ -107,6 +108,8 @@ extension SyncWorker {
             _ in
         }
         try await engine(session) { (engine) async throws(SyncError) in try await engine.becomeDevice() }
+        settings.restored = nil
+        try save(settings)
         forget()
     }
 

@@ -46,24 +46,50 @@ extension SyncWorker {
 
     func sync(_ manner: SyncManner, _ secret: Secret) async throws -> SyncOutcome {
         if manner == .asNewDevice { try await becomeNewDevice(secret) }
-        let session = try current()
-        let report = try await engine(session) { (engine) async throws(SyncError) in
-            switch manner {
-            // A person who asks wants to know.
-            case .plain, .asNewDevice: try await engine.sync(whole: true)
-            case .acceptingRollback: try await engine.acceptRollback()
-            case .rebuilding: try await engine.rebuildRemote()
-            }
+        var (session, notes) = (try current(), [String]())
+        var found = try await run(manner, session, mayBeOlder: manner == .plain && secret.bytes.count > 0)
+        if found == nil {
+            try await becomeNewDevice(secret)
+            session = try current()
+            found = try await run(.plain, session, mayBeOlder: false)
+            notes = [
+                "The remote has later changes of this device than the backup that was restored: it goes on as a device "
+                    + "of its own, \(try settings().deviceName)."
+            ]
         }
+        guard let report = found else { throw CancellationError() }
         await note(report, session)
         var outcome = SyncOutcome(summary: SyncSummary(report, vault, overview.devices))
         switch manner {
-        case .plain: break
+        case .plain: outcome.notes = notes
         case .acceptingRollback: outcome.notes = ["What the remote had lost of this device is there again."]
         case .rebuilding: outcome.notes = ["The remote was written anew from what is here."]
         case .asNewDevice: outcome.notes = ["This vault's file goes on as a device of its own."]
         }
         return outcome
+    }
+}
+
+extension SyncWorker {
+    /// - Parameter mayBeOlder: the vault may be a restored backup.
+    /// - Returns: nil where it is one, and the remote has later changes of this device: nothing has happened then.
+    private func run(
+        _ manner: SyncManner, _ session: SyncSession, mayBeOlder: Bool
+    ) async throws -> SyncReport? {
+        let isRestored = mayBeOlder ? try settings().restored != nil : false
+        return try await engine(session) { (engine) async throws(SyncError) in
+            do throws(SyncError) {
+                switch manner {
+                // A person who asks wants to know.
+                case .plain, .asNewDevice: return try await engine.sync(whole: true)
+                case .acceptingRollback: return try await engine.acceptRollback()
+                case .rebuilding: return try await engine.rebuildRemote()
+                }
+            } catch {
+                guard isRestored, error == .cloned else { throw error }
+                return nil
+            }
+        }
     }
 }
 

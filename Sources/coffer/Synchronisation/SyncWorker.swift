@@ -164,6 +164,7 @@ final class SyncWorker: Sendable {
     func note(_ report: SyncReport, _ session: SyncSession) async {
         LastSync.note(vault)
         await noteReceipt(session, isNew: report.pulledSegments > 0)
+        forgetRestoring()
         let (devices, paths) = (await devices(session), conflicts)
         shown.withLock { shown in
             shown = SyncOverview()
@@ -174,6 +175,13 @@ final class SyncWorker: Sendable {
             shown.awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
             if let failure = SyncSummary(report, vault, devices).failure { shown.trouble = failure.message }
         }
+    }
+
+    /// The remote has nothing of this device that a restored backup lacks: it goes on as itself.
+    private func forgetRestoring() {
+        guard var settings = try? settings(), settings.restored != nil else { return }
+        settings.restored = nil
+        try? save(settings)
     }
 
     /// What went wrong, for `status`, and what becomes of what happens by itself.
