@@ -17,7 +17,7 @@ public enum VaultError: Error {
     case wrongPassword
     /// The stored parameters of the key derivation are below the floor or above the cap.
     case parametersOutOfBounds
-    /// There is not enough memory for the key derivation.
+    /// There is not enough memory, for the key derivation or for what the vault needs of it.
     case outOfMemory
     /// The password is empty or easily guessed; the text says which.
     case weakPassword(String)
@@ -56,6 +56,7 @@ extension VaultError {
         switch failure {
         case .corrupt, .notADatabase: self = .damaged([Damage("the file's structure is damaged (\(doing))")])
         case .busy: self = .inUse
+        case .noMemory: self = .outOfMemory
         case .readOnly: self = .unwritableFolder(isBehind: true)
         default: self = .io(failure.errno, doing)
         }

@@ -144,7 +144,7 @@ import Testing
     /// Runs of any length, in any order: what is released holds nothing any more, and all that lies between still does.
     @Test func releasedCellsAreHoles() throws {
         let fixture = try Fixture()
-        let file = ChunkFile(vault: fixture.file, used: [], isReadOnly: false)
+        let file = try ChunkFile(vault: fixture.file, used: [], isReadOnly: false)
         let contents = (0..<60).map { Self.content(UInt64(100 + $0), chunks: 1) }
         for (cell, content) in contents.enumerated() {
             #expect(try unsafe content.withUnsafeBytes { unsafe try file.add($0) } == Int64(cell))

@@ -63,7 +63,8 @@ final class Journal: Sendable {
     init(vault: FilePath, keys: Keys, isOff: Bool, session: Identifier = .none) {
         path = Journal.path(of: vault)
         (self.vault, key, self.session) = (keys.vault, keys.journal, session)
-        file = isOff ? nil : Journal.open(path, header: Journal.header(keys.vault, session, base: 0))
+        let header = Journal.header(keys.vault, session, base: 0)
+        file = isOff ? nil : Journal.open(path, beside: vault, header: header)
         durability = Durability(file, at: path)
     }
 
@@ -76,13 +77,14 @@ final class Journal: Sendable {
     /// SQLite's log, before anything is written into either.)
     ///
     /// Every block is written, so that a later fdatasync(2) has no metadata to write.
-    private static func open(_ path: FilePath, header: [UInt8]) -> FileDescriptor? {
+    private static func open(_ path: FilePath, beside vault: FilePath, header: [UInt8]) -> FileDescriptor? {
         _ = unsafe path.withPlatformString { unsafe unlink($0) }
         guard
             let file = try? FileDescriptor.open(
                 path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow],
                 permissions: .ownerReadWrite)
         else { return nil }
+        Ownership.give(file, toOwnerOf: vault)
         let zeroes = [UInt8](repeating: 0, count: 65536)
         var offset: Int64 = 0
         while offset < 2 * regionSize {

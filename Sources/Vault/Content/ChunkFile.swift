@@ -15,6 +15,7 @@ internal import SystemPackage
 /// row's slot by its seal.
 final class ChunkFile: Sendable {
     let path: FilePath
+    private let vault: FilePath
     private let isReadOnly: Bool
     private let opened: Mutex<Opened?>
     private let cells: Mutex<Cells>
@@ -43,12 +44,18 @@ final class ChunkFile: Sendable {
     private static let together: Int64 = 16
 
     /// - Parameter used: the cells that rows name.
-    init(vault: FilePath, used: [Int64], isReadOnly: Bool) {
+    init(vault: FilePath, used: [Int64], isReadOnly: Bool) throws(DatabaseFailure) {
         path = FilePath(vault.string + "-chunks")
-        self.isReadOnly = isReadOnly
+        (self.vault, self.isReadOnly) = (vault, isReadOnly)
         let mode: FileDescriptor.AccessMode = isReadOnly ? .readOnly : .readWrite
-        let file = try? FileDescriptor.open(path, mode, options: [.closeOnExec, .noFollow])
-        opened = Mutex(file.map { [path] in Opened($0, at: path) })
+        do {
+            let file = try FileDescriptor.open(path, mode, options: [.closeOnExec, .noFollow])
+            opened = Mutex(Opened(file, at: path))
+        } catch {
+            // What this process cannot do now is no damage of the file.
+            if let shortage = DatabaseFailure(shortage: error as? Errno) { throw shortage }
+            opened = Mutex(nil)
+        }
         var found = Cells()
         for cell in used.sorted() where cell >= found.end && cell < ChunkFile.limit {
             // What a killed process has left takes no room: it is written over first.
@@ -182,15 +189,24 @@ final class ChunkFile: Sendable {
         return ranges
     }
 
+    private func make() throws -> FileDescriptor {
+        do {
+            let file = try FileDescriptor.open(
+                path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow],
+                permissions: .ownerReadWrite)
+            Ownership.give(file, toOwnerOf: vault)
+            return file
+        } catch Errno.fileExists {
+            return try FileDescriptor.open(path, .readWrite, options: [.closeOnExec, .noFollow])
+        }
+    }
+
     private func writable() throws(Errno) -> Opened {
         guard !isReadOnly else { throw .readOnlyFileSystem }
         do {
             return try opened.withLock { opened in
                 if let opened { return opened }
-                let file = Opened(
-                    try FileDescriptor.open(
-                        path, .readWrite, options: [.create, .closeOnExec, .noFollow], permissions: .ownerReadWrite),
-                    at: path)
+                let file = Opened(try make(), at: path)
                 try Durability.synchronizeNames(beside: path)
                 opened = file
                 return file

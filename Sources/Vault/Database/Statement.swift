@@ -17,6 +17,10 @@ enum DatabaseFailure: Error, Equatable {
     case readOnly
     /// The file is no database.
     case notADatabase
+    /// There is not enough memory.
+    case noMemory
+    /// No more files can be opened, by this process or on this machine.
+    case noDescriptors
     /// Anything else, with SQLite's number.
     case other(Int32)
 
@@ -24,6 +28,9 @@ enum DatabaseFailure: Error, Equatable {
     init(code: Int32) {
         switch code & 0xFF {
         case SQLITE_FULL: self = .full
+        case SQLITE_NOMEM: self = .noMemory
+        case SQLITE_IOERR where code == SQLITE_IOERR | 12 << 8: self = .noMemory
+        case SQLITE_CANTOPEN where DatabaseFailure.canOpenNothing: self = .noDescriptors
         case SQLITE_IOERR, SQLITE_CANTOPEN: self = .io
         case SQLITE_CORRUPT, SQLITE_MISMATCH: self = .corrupt
         case SQLITE_BUSY, SQLITE_LOCKED: self = .busy
@@ -33,12 +40,34 @@ enum DatabaseFailure: Error, Equatable {
         }
     }
 
+    /// What is short is no fault of the file; nil for anything else.
+    init?(shortage errno: Errno?) {
+        switch errno {
+        case .noMemory: self = .noMemory
+        case .tooManyOpenFiles, .tooManyOpenFilesInSystem: self = .noDescriptors
+        default: return nil
+        }
+    }
+
+    /// Whether this process, and not the file, is why something did not work.
+    var isShortage: Bool { self == .noMemory || self == .noDescriptors }
+
+    /// SQLite says only that a file cannot be opened, so another one is tried.
+    private static var canOpenNothing: Bool {
+        do { try unsafe FileDescriptor.open("/dev/null", .readOnly, options: [.closeOnExec]).close() } catch {
+            return DatabaseFailure(shortage: error as? Errno) != nil
+        }
+        return false
+    }
+
     /// What a program that called into the mount is told.
     var errno: Errno {
         switch self {
         case .full: .noSpace
         case .readOnly: .readOnlyFileSystem
         case .busy: .resourceBusy
+        case .noMemory: .noMemory
+        case .noDescriptors: .tooManyOpenFiles
         case .io, .corrupt, .notADatabase, .other: .ioError
         }
     }

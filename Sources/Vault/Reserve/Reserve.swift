@@ -81,6 +81,7 @@ final class Reserve: Sendable {
         state.file = try? FileDescriptor.open(
             path, .readWrite, options: [.create, .exclusiveCreate, .closeOnExec, .noFollow],
             permissions: .ownerReadWrite)
+        if let file = state.file { Ownership.give(file, toOwnerOf: vault) }
         return state.file != nil && begin(&state)
     }
 

@@ -31,10 +31,13 @@ final class CounterFile: Sendable {
     /// Notes that the state with `root`'s counter is on the disk.
     func save(_ root: RootState) {
         guard root.device != .none, last.withLock({ $0 != (root.device, root.counter) }) else { return }
-        VaultFile.makeDirectories(directory)
+        Ownership.makeDirectories(directory)
         let digits = "\(root.counter)"
         let text = digits + String(repeating: " ", count: max(0, CounterFile.width - digits.count)) + "\n"
-        guard let file = CounterFile.open(path(of: root.device), .writeOnly, [.create]) else { return }
+        let path = path(of: root.device)
+        let made = CounterFile.open(path, .writeOnly, [.create, .exclusiveCreate])
+        if let made { Ownership.give(made, toOwnerOf: directory) }
+        guard let file = made ?? CounterFile.open(path, .writeOnly, []) else { return }
         defer { try? file.close() }
         // One write of fixed length: it is whole or it is not there.
         guard (try? file.writeAll(toAbsoluteOffset: 0, Array(text.utf8))) != nil else { return }

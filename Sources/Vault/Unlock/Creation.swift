@@ -64,7 +64,7 @@ extension Vault {
         let secrets = try secrets()
         let temporary = FilePath("\(path.string).new")
         let directory = path.removingLastComponent()
-        VaultFile.makeDirectories(directory.isEmpty ? "." : directory)
+        Ownership.makeDirectories(directory.isEmpty ? "." : directory)
         let claim = try claim(path, temporary)
         // Last: closing it gives up SQLite's own locks, too (fcntl(2)).
         defer { unlock(claim) }

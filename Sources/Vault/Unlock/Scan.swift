@@ -10,6 +10,8 @@ struct Scan {
     var sum = MultisetSum()
     var rows: UInt64 = 0
     var damage: [Damage] = []
+    /// Why it is not complete, where that says nothing about the file.
+    var shortage: DatabaseFailure?
     /// From the chunk table: where whole chunks are.
     var cells: [Int64] = []
     /// From the file table; place 0 is not used.
@@ -38,6 +40,7 @@ struct Scan {
         sum.combine(other.sum)
         rows &+= other.rows
         damage += other.damage
+        shortage = shortage ?? other.shortage
     }
 }
 
@@ -172,6 +175,7 @@ struct Scanner: Sendable {
                 }
             }
         } catch {
+            guard !error.isShortage else { return scan.shortage = error }
             scan.damage.append(Damage("the table \(name) cannot be read to its end"))
         }
     }

@@ -48,13 +48,19 @@ struct Unlocked {
             return (connection, stored, try Unlocked.recover(connection, file.path, keys, &found))
         }
         isRestored = file.isRestored(stored)
+        guard Memory.has(Unlocked.need(of: root)) else { throw .outOfMemory }
         let scan = Scanner(path: file.path, keys: keys, mounter: mounter).scanAll()
+        if let shortage = scan.files.shortage ?? scan.entries.shortage ?? scan.rest.shortage {
+            throw VaultError(shortage, "reading the vault")
+        }
         Unlocked.check(scan, root, header, &found)
         let builder = TreeBuilder(
             files: scan.files, entries: scan.entries, root: vault, keepsNameless: !found.isEmpty)
         found += builder.damage
         (tree, trash, orphans, hollow) = (builder.tree, builder.trash, builder.orphans, builder.hollow)
-        let places = ChunkFile(vault: file.path, used: scan.rest.cells, isReadOnly: options.readOnly)
+        let places = try VaultError.translating("opening the chunks") { () throws(DatabaseFailure) in
+            try ChunkFile(vault: file.path, used: scan.rest.cells, isReadOnly: options.readOnly)
+        }
         if places.isCutShort { found.append(Damage("whole chunks of large files are missing: \(places.path.string)")) }
         chunks = places
         let saved = isRestored ? 0 : file.savedCounter(root)
@@ -108,6 +114,9 @@ struct Unlocked {
         defer { statement.reset() }
         return try statement.step() ? unsafe [UInt8](statement.bytes(0)) : []
     }
+
+    /// What the tree and its making take, in bytes: an entry has two rows, and takes 380 at most when all is there.
+    private static func need(of root: RootState) -> UInt64 { 16 << 20 + min(root.rows, 1 << 40) * 512 }
 
     /// The root row, after the operations of a process that was killed have been put into the store.
     private static func recover(

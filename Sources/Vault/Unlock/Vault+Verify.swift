@@ -23,7 +23,7 @@ extension Vault {
     public func verify(progress: (Int, Int) -> Void) throws(VaultError) -> VerifyReport {
         do throws(Errno) { try synchronizeAll() } catch { throw .io(error, "writing what is open") }
         var report = VerifyReport(rows: 0, contentBytes: 0, damage: damage)
-        checkStructure(&report)
+        try checkStructure(&report)
         let scan = committer.withLock { committer in
             try? committer.drain()
             let scan = Scanner(path: path, keys: keys, mounter: mounter).scanAll()
@@ -41,21 +41,30 @@ extension Vault {
             report.damage += tree.damage.filter { !report.damage.contains($0) }
             return scan
         }
+        if let shortage = scan.files.shortage ?? scan.entries.shortage ?? scan.rest.shortage {
+            throw VaultError(shortage, "reading the vault")
+        }
         let files = scan.files.inodes.dropFirst()
         var done = 0
         for inode in files {
             // What is closed meanwhile would be damage everywhere.
             guard state.withLock({ $0 == .open }) else { throw .io(.socketNotConnected, "verifying") }
-            do throws(Errno) { try verify(inode, &report) } catch { throw .io(error, "verifying") }
+            do throws(Errno) { try verify(inode, &report) } catch {
+                throw DatabaseFailure(shortage: error).map { VaultError($0, "verifying") } ?? .io(error, "verifying")
+            }
             done += 1
             if done % 1024 == 0 || done == files.count { progress(done, files.count) }
         }
         return report
     }
 
-    private func checkStructure(_ report: inout VerifyReport) {
-        let isSound = committer.withLock { committer in
-            (try? committer.drain()) != nil && (try? committer.connection.isSound()) ?? false
+    private func checkStructure(_ report: inout VerifyReport) throws(VaultError) {
+        let isSound = try committer.withLock { (committer) throws(VaultError) in
+            guard (try? committer.drain()) != nil else { return false }
+            do throws(DatabaseFailure) { return try committer.connection.isSound() } catch {
+                guard !error.isShortage else { throw VaultError(error, "checking the file's structure") }
+                return false
+            }
         }
         if !isSound { report.damage.append(Damage("the file's own structure (SQLite) is damaged")) }
     }

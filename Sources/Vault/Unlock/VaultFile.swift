@@ -165,13 +165,4 @@ final class VaultFile: Sendable {
     func saveCounter(of root: RootState, readOnly: Bool) {
         if !readOnly { counter?.save(root) }
     }
-
-    /// mkdir -p with mode 0700, as the XDG base directory specification asks.
-    static func makeDirectories(_ path: FilePath) {
-        var walk = FilePath(root: path.root, [])
-        for component in path.components {
-            walk.append(component)
-            _ = unsafe walk.withPlatformString { unsafe mkdir($0, 0o700) }
-        }
-    }
 }

@@ -50,20 +50,12 @@ final class EvidenceFolder: Sendable {
 
     private func made() -> FilePath? {
         let folder = top.appending(EvidenceFolder.stamp())
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            return folder
-        } catch {
-            return nil
-        }
+        Ownership.makeDirectories(folder)
+        return FileManager.default.fileExists(atPath: folder.string) ? folder : nil
     }
 
     private static func write(_ bytes: [UInt8], to file: FilePath) {
-        guard
-            let descriptor = try? FileDescriptor.open(
-                file, .writeOnly, options: [.create, .exclusiveCreate, .closeOnExec], permissions: .ownerReadWrite)
-        else { return }
+        guard let descriptor = try? Ownership.open(file) else { return }
         _ = try? descriptor.closeAfter { try descriptor.writeAll(bytes) }
     }
 
@@ -102,9 +94,7 @@ enum LastSync {
     }
 
     static func note(_ vault: Vault) {
-        let opened = try? FileDescriptor.open(
-            path(vault), .writeOnly, options: [.create, .closeOnExec], permissions: .ownerReadWrite)
-        guard let opened else { return }
+        guard let opened = try? Ownership.open(path(vault)) else { return }
         futimens(opened.rawValue, nil)
         try? opened.close()
     }
