@@ -43,7 +43,7 @@ extension FileSystem {
 
     /// The kernel then says EOPNOTSUPP.
     public func setExtendedAttribute(
-        _ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32
+        _ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32, by caller: Caller
     ) throws(Errno) {
         throw .noFunction
     }

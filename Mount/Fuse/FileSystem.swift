@@ -93,7 +93,7 @@ public protocol FileSystem: AnyObject, Sendable {
     /// Hands the names, each with a NUL behind it, to `body`, once.
     func extendedAttributeNames(of node: NodeID, _ body: (RawSpan) -> Void) throws(Errno)
     /// - Parameter flags: those of setxattr(2).
-    func setExtendedAttribute(_ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32)
-        throws(Errno)
+    func setExtendedAttribute(
+        _ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32, by caller: Caller) throws(Errno)
     func removeExtendedAttribute(_ name: RawSpan, of node: NodeID) throws(Errno)
 }

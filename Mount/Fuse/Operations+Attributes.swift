@@ -49,9 +49,15 @@ extension Operations {
             }
         }
         unsafe table.setxattr = { request, node, name, value, size, flags in
-            unsafe Request(request).run { (fs) throws(Errno) in
+            let request = unsafe Request(request)
+            let (caller, device) = (request.caller, request.device)
+            request.run { (fs) throws(Errno) in
+                let name = unsafe name.span
                 let value = unsafe UnsafeRawBufferPointer(start: value, count: size).bytes
-                unsafe try fs.setExtendedAttribute(name.span, to: value, of: NodeID(node), flags: flags)
+                try fs.setExtendedAttribute(name, to: value, of: NodeID(node), flags: flags, by: caller)
+                // An access list may have become a mode, of which the kernel learns by asking.
+                let isList = unsafe name.withUnsafeBytes { unsafe $0.starts(with: "system.".utf8) }
+                if isList { device.invalidateAttributes(of: NodeID(node)) }
             }
         }
         unsafe table.removexattr = { request, node, name in

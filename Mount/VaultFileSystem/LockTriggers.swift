@@ -12,13 +12,14 @@ final class LockTriggers {
     /// - Parameters:
     ///   - idle: lock when `idleTime` has reached this; nil never does.
     ///   - followsSession: lock when logind says so.
+    ///   - onSleepDelay: told whether the machine waits for the lock before it sleeps, when that is known.
     ///   - lock: locks the vault.
     init(
         idle: Duration?, followsSession: Bool, idleTime: @escaping @Sendable () -> Duration,
-        lock: @escaping @Sendable () -> Void
+        onSleepDelay: @escaping @Sendable (Bool) -> Void, lock: @escaping @Sendable () -> Void
     ) {
         LockTriggers.waitForSignals(lock)
-        logind = followsSession ? Logind(lock: lock) : nil
+        logind = followsSession ? Logind(lock: lock, onDelay: onSleepDelay) : nil
         guard let idle else { return }
         // Looked at each second: a timer of Dispatch stands still while the machine is suspended, and would be as
         // much too late.

@@ -16,6 +16,8 @@ final class Logind: Sendable {
     private let state = Mutex(State())
     /// Locks the vault.
     private let lock: @Sendable () -> Void
+    /// Told whether the machine waits for that before it sleeps.
+    private let onDelay: @Sendable (Bool) -> Void
 
     private struct State: ~Copyable {
         var bus: SystemBus?
@@ -32,8 +34,8 @@ final class Logind: Sendable {
     private static let properties = "org.freedesktop.DBus.Properties"
 
     /// Begins in the background.
-    init(lock: @escaping @Sendable () -> Void) {
-        self.lock = lock
+    init(lock: @escaping @Sendable () -> Void, onDelay: @escaping @Sendable (Bool) -> Void) {
+        (self.lock, self.onDelay) = (lock, onDelay)
         queue.async { [self] in state.withLock { connect(&$0) } }
     }
 
@@ -42,10 +44,11 @@ final class Logind: Sendable {
     }
 
     private func connect(_ state: inout State) {
-        guard let bus = SystemBus() else { return }
+        guard let bus = SystemBus() else { return onDelay(false) }
         // Before the questions: nothing is missed in between.
         bus.addMatch("type='signal',sender='\(Logind.service)',path_namespace='\(Logind.manager.path)'")
         let isDelaying = Logind.inhibitSleep(bus)
+        onDelay(isDelaying)
         state.session = Logind.ownSession(bus)
         guard isDelaying || state.session != nil else { return }
         let source = DispatchSource.makeReadSource(fileDescriptor: bus.descriptor, queue: queue)
@@ -106,7 +109,9 @@ final class Logind: Sendable {
             case .message(let message): if isReason(message, state) { lock() }
             case .other: continue
             case .none: return
-            case .ended: return Logind.disconnect(&state)
+            case .ended:
+                onDelay(false)
+                return Logind.disconnect(&state)
             }
         }
     }

@@ -13,7 +13,10 @@ public enum MountError: Error, Sendable {
     /// libfuse refused; it has said why on standard error.
     case refused(FilePath)
     case unknownOptions
-    case notResponding(FilePath)
+    /// The user may not let others in.
+    case othersRefused
+    /// The process behind it does not answer, or with nothing that can be used.
+    case notResponding(FilePath, SilentProcess?)
     /// It was told to lock the vault, and has not ended.
     case stillLocking(FilePath)
     /// It was asked to lock the vault, and something is not saved.
@@ -32,7 +35,12 @@ public enum MountError: Error, Sendable {
         case .alreadyMounted(let path): "Something is mounted on \(path) already."
         case .refused(let path): "Mounting on \(path) was refused."
         case .unknownOptions: "The mount options were refused."
-        case .notResponding(let path): "The process behind \(path) does not answer."
+        case .othersRefused:
+            "-o allow_other is for root only here: the line `user_allow_other` is not in /etc/fuse.conf."
+        case .notResponding(let path, nil): "The process behind \(path) does not answer."
+        case .notResponding(let path, let process?):
+            "The process \(process.identifier) behind \(path) does not answer"
+                + (process.isStopped ? ": it is stopped." : ".")
         case .stillLocking(let path): "The process behind \(path) is still writing to the vault."
         case .notSaved(let refusal): "\(refusal.isLocked ? "The vault is locked. " : "")\(refusal.sentence)"
         }
@@ -50,8 +58,12 @@ public enum MountError: Error, Sendable {
         case .protectedByRoot(let path): "Have root give it back with: coffer mount --release \(path)"
         case .alreadyMounted(let path): "Lock it with: coffer lock \(path)"
         case .refused: "Check that /dev/fuse is there and that fusermount3 (package fuse3) is installed."
-        case .unknownOptions: "See mount.fuse3(8) for what -o takes."
-        case .notResponding(let path): "Take the mount away with: fusermount3 -u -z \(path)"
+        case .unknownOptions: "See mount(8) and mount.fuse3(8) for what -o takes."
+        case .othersRefused: "Have root add that line, or mount without this option."
+        case .notResponding(let path, nil): "Take the mount away with: fusermount3 -u -z \(path)"
+        case .notResponding(_, let process?):
+            (process.isStopped ? "Let it go on with: kill -CONT \(process.identifier). " : "Wait for it. ")
+                + "To end it (kill -KILL \(process.identifier)) loses what programs have not saved yet."
         case .stillLocking: "Wait for it with `coffer lock`. Ending it would lose what is not on the disk yet."
         case .notSaved(let refusal) where refusal.isLocked:
             "What there was room for comes back when it is mounted again."

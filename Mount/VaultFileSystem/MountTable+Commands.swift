@@ -1,5 +1,6 @@
 internal import Glibc
 public import Sealing
+internal import Synchronization
 internal import SystemPackage
 internal import Vault
 
@@ -75,7 +76,7 @@ extension MountTable.Mount {
             switch error {
             case .readOnly: return false
             case .mount(let error): throw error
-            case .notUnderstood: throw .notResponding(directory)
+            case .notUnderstood: throw .notResponding(directory, nil)
             // The mount is gone before the answer can be read.
             default: return true
             }
@@ -85,9 +86,15 @@ extension MountTable.Mount {
 
     /// - Returns: the fields of the answer.
     private func perform(
-        _ request: borrowing PlainBuffer
+        _ request: consuming PlainBuffer
     ) throws(CommandError) -> (first: [UInt8], second: [UInt8]) {
-        let bytes = try exchange(request)
+        let exchange = Exchange(request, directory.appending(".coffer/command"))
+        let bytes: [UInt8]
+        do { bytes = try asking { try exchange.perform() } } catch let error as MountError {
+            throw .mount(error)
+        } catch {
+            throw exchange.isSent ? .unanswered : CommandError(error as? Errno ?? .ioError, directory)
+        }
         guard let message = unsafe CommandMessage(bytes.span.bytes, .answer),
             let outcome = CommandOutcome(rawValue: message.code)
         else { throw .notUnderstood }
@@ -97,25 +104,35 @@ extension MountTable.Mount {
         }
         return (Array(bytes[message.first]), Array(bytes[message.second]))
     }
+}
 
-    private func exchange(_ request: borrowing PlainBuffer) throws(CommandError) -> [UInt8] {
+/// One request on its way, which goes with whoever carries it.
+private final class Exchange: Sendable {
+    private let request: PlainBuffer
+    private let path: FilePath
+    private let sent = Atomic<Bool>(false)
+
+    init(_ request: consuming PlainBuffer, _ path: FilePath) {
+        self.request = request
+        self.path = path
+    }
+
+    /// Whether it may have been carried out.
+    var isSent: Bool { sent.load(ordering: .acquiring) }
+
+    /// - Returns: the answer.
+    func perform() throws -> [UInt8] {
         // One byte more than the longest, so that a longer one is seen as such.
         var answer = [UInt8](repeating: 0, count: CommandMessage.limit + 1)
-        var isSent = false
-        do {
-            let file = try FileDescriptor.open(
-                directory.appending(".coffer/command"), .readWrite, options: [.closeOnExec])
-            defer { try? file.close() }
-            // In one piece: a request is one write.
-            _ = try unsafe request.withUnsafeBytes { unsafe try file.write(toAbsoluteOffset: 0, $0) }
-            isSent = true
-            let count = try unsafe answer.withUnsafeMutableBytes {
-                unsafe try file.read(fromAbsoluteOffset: 0, into: $0)
-            }
-            return Array(answer[..<count])
-        } catch {
-            throw isSent ? .unanswered : CommandError(error as? Errno ?? .ioError, directory)
+        let file = try FileDescriptor.open(path, .readWrite, options: [.closeOnExec])
+        defer { try? file.close() }
+        // In one piece: a request is one write.
+        _ = try unsafe request.withUnsafeBytes { unsafe try file.write(toAbsoluteOffset: 0, $0) }
+        sent.store(true, ordering: .releasing)
+        let count = try unsafe answer.withUnsafeMutableBytes {
+            unsafe try file.read(fromAbsoluteOffset: 0, into: $0)
         }
+        return Array(answer[..<count])
     }
 }
 

@@ -11,17 +11,8 @@ public enum MountTable {
         public let directory: FilePath
         /// The vault's file.
         public let vault: FilePath
-
-        /// Whether a process serves it. statvfs(3) always asks it; stat(2) would be answered from the kernel's cache.
-        public var state: State {
-            var space = statvfs()
-            guard unsafe statvfs(directory.string, &space) != 0 else { return .served }
-            return switch errno {
-            case ENOTCONN, ECONNABORTED: .dead
-            case ESHUTDOWN: .locking
-            default: .served
-            }
-        }
+        /// Who mounted it.
+        let user: UInt32
     }
 
     /// What becomes of a mount.
@@ -31,11 +22,16 @@ public enum MountTable {
         case locking
         /// Its process is gone, and has left it.
         case dead
+        /// Its process does not answer.
+        case silent
     }
 
     /// All mounts that this user made. Anybody can make one that has the name of a vault, and would be asked for its
     /// secrets, and given its password.
-    public static func mounts() -> [Mount] {
+    public static func mounts() -> [Mount] { all().filter { $0.user == getuid() } }
+
+    /// Those of other users, too.
+    static func all() -> [Mount] {
         guard let text = read("/proc/self/mountinfo") else { return [] }
         return text.split(separator: 0x0A).compactMap { mount($0) }
     }
@@ -44,9 +40,16 @@ public enum MountTable {
         let fields = line.split(separator: 0x20)
         guard let dash = fields.firstIndex(where: { $0.elementsEqual([0x2D]) }), dash + 2 < fields.count, dash > 4,
             fields[dash + 1].elementsEqual("fuse.coffer".utf8), dash + 3 < fields.count,
-            fields[dash + 3].split(separator: 0x2C).contains(where: { $0.elementsEqual("user_id=\(getuid())".utf8) })
+            let user = fields[dash + 3].split(separator: 0x2C).compactMap(user).first
         else { return nil }
-        return Mount(directory: path(fields[4]), vault: path(fields[dash + 2]))
+        return Mount(directory: path(fields[4]), vault: path(fields[dash + 2]), user: user)
+    }
+
+    /// `user_id=1000`: who mounted it, as FUSE says.
+    private static func user(_ option: ArraySlice<UInt8>) -> UInt32? {
+        let name = Array("user_id=".utf8)
+        guard option.starts(with: name) else { return nil }
+        return UInt32(String(decoding: option.dropFirst(name.count), as: UTF8.self))
     }
 
     /// Blanks, tabs, line breaks and backslashes stand as octal escapes.
@@ -92,8 +95,9 @@ extension MountTable.Mount {
     /// - Parameter discarding: what cannot be saved is dropped.
     /// - Throws: `notSaved`; the vault is locked then only where that says so.
     public func lock(discarding: Bool = false) throws(MountError) {
-        let state = state
+        let state = state()
         guard state != .dead else { return clear() }
+        guard state != .silent else { throw silence }
         let holder = VaultHolder(of: vault)
         var refusal: LockRefusal?
         if state == .served {
@@ -113,15 +117,21 @@ extension MountTable.Mount {
     }
 
     private func askForLock() throws(MountError) -> LockRefusal? {
-        // One read, which gives the whole answer: behind it the mount goes.
-        var answer = [UInt8](repeating: 0, count: 1 << 17)
+        let path = directory.appending(".coffer/lock")
+        let answer: [UInt8]
         do {
-            // Reading it locks: a write would be refused by a read-only mount.
-            let file = try FileDescriptor.open(directory.appending(".coffer/lock"), .readOnly)
-            // Closing may find the mount gone, which is no error here.
-            defer { try? file.close() }
-            let count = try unsafe answer.withUnsafeMutableBytes { unsafe try file.read(into: $0) }
-            answer.removeLast(answer.count - count)
+            answer = try asking {
+                // One read, which gives the whole answer: behind it the mount goes.
+                var answer = [UInt8](repeating: 0, count: 1 << 17)
+                // Reading it locks: a write would be refused by a read-only mount.
+                let file = try FileDescriptor.open(path, .readOnly)
+                // Closing may find the mount gone, which is no error here.
+                defer { try? file.close() }
+                let count = try unsafe answer.withUnsafeMutableBytes { unsafe try file.read(into: $0) }
+                return Array(answer[..<count])
+            }
+        } catch let error as MountError {
+            throw error
         } catch Errno.permissionDenied {
             throw .notYours(directory)
         } catch {
@@ -151,18 +161,23 @@ extension MountTable.Mount {
 
     /// Takes away what a process that is gone has left.
     func clear() {
-        if MountTable.mounts().contains(self), state == .dead { Detaching.detach(directory.string) }
+        if MountTable.mounts().contains(self), state() == .dead { Detaching.detach(directory.string) }
     }
 
     /// The text of a control file.
     public func readControl(_ name: String) throws(MountError) -> [UInt8] {
+        let path = directory.appending(".coffer").appending(name)
         do {
-            let file = try FileDescriptor.open(directory.appending(".coffer").appending(name), .readOnly)
-            return try file.closeAfter { try file.readAll() }
+            return try asking {
+                let file = try FileDescriptor.open(path, .readOnly)
+                return try file.closeAfter { try file.readAll() }
+            }
+        } catch let error as MountError {
+            throw error
         } catch Errno.permissionDenied {
             throw .notYours(directory)
         } catch {
-            throw .notResponding(directory)
+            throw .notResponding(directory, nil)
         }
     }
 }

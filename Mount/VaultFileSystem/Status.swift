@@ -5,9 +5,14 @@ public struct VaultStatus: Codable, Sendable {
     public var path: String
     public var isMounted: Bool
     public var mount: String?
-    /// Not mounted, but some process has it open, and which one, where that is known.
+    /// Not mounted, but some process has it open.
     public var isInUse: Bool?
+    /// The process that has it open, where that is known and it has not told more itself.
     public var process: Int32?
+    /// Whose mount it is, where it is another user's.
+    public var user: String?
+    /// The process behind the mount does not answer.
+    public var isSilent: Bool?
     public var vault: String?
     public var fingerprint: String?
     public var isReadOnly: Bool?
@@ -31,12 +36,23 @@ public struct VaultStatus: Codable, Sendable {
     public var lost: [String]?
     /// Files of the vault that were replaced, moved or deleted while it is mounted.
     public var strayed: [String]?
+    /// Whether it locks when the machine is suspended; nil as long as that is not known yet.
+    public var onSuspend: Suspend?
     /// nil where the mount does not synchronise.
     public var synchronisation: SyncOverview?
 
     public init(path: String, isMounted: Bool) {
         self.path = path
         self.isMounted = isMounted
+    }
+
+    /// What becomes of an open vault when the machine is suspended.
+    public enum Suspend: String, Codable, Sendable {
+        case locks
+        /// It stays open: nothing tells that the machine is about to sleep.
+        case noLogind
+        /// It stays open: whoever mounted it wanted that (`--no-lock-on-suspend`).
+        case ignored
     }
 }
 

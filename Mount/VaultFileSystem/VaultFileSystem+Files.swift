@@ -27,8 +27,8 @@ extension VaultFileSystem {
         let isWriting = flags & O_ACCMODE != O_RDONLY
         return try pass { () throws(Errno) in
             let made = try vault.makeNode(
-                name, in: Node(parent), mode: FileType.regular | mode & 0o7777, owner: (caller.user, caller.group),
-                device: 0, remember: true)
+                name, in: Node(parent), mode: FileType.regular | masked(mode) & 0o7777,
+                owner: (caller.user, caller.group), device: 0, remember: true)
             do throws(Errno) {
                 try vault.opened(made.0, writing: isWriting, truncate: false)
             } catch {

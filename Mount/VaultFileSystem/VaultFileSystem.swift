@@ -17,15 +17,21 @@ final class VaultFileSystem: FileSystem {
     let controls: Controls
     /// Nothing is kept in the kernel's page cache.
     let usesNoCache: Bool
+    /// ``MountOptions/umask``
+    private let umask: UInt32
 
     /// The bit of a handle that says that the file was opened for writing.
     static let writing: UInt64 = 1
 
-    init(vault: Vault, usesNoCache: Bool, controls: Controls) {
+    init(vault: Vault, usesNoCache: Bool, umask: UInt32, controls: Controls) {
         self.vault = vault
         self.usesNoCache = usesNoCache
+        self.umask = umask
         self.controls = controls
     }
+
+    /// The mode of what is made; the kernel has taken the caller's own umask(2) from it.
+    func masked(_ mode: UInt32) -> UInt32 { mode & ~umask }
 
     /// Runs one operation, unless the vault is being locked.
     func pass<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
@@ -62,7 +68,7 @@ final class VaultFileSystem: FileSystem {
         return try pass { () throws(Errno) in
             entry(
                 try vault.makeNode(
-                    name, in: Node(parent), mode: mode, owner: (caller.user, caller.group),
+                    name, in: Node(parent), mode: masked(mode), owner: (caller.user, caller.group),
                     device: UInt32(truncatingIfNeeded: device), remember: true))
         }
     }
@@ -168,8 +174,11 @@ final class VaultFileSystem: FileSystem {
         }
     }
 
-    func setExtendedAttribute(_ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32) throws(Errno) {
+    func setExtendedAttribute(
+        _ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32, by caller: Caller
+    ) throws(Errno) {
         guard !Controls.contains(node) else { throw .notSupported }
+        if let list = AccessList.kind(name) { return try set(list, value, of: node, by: caller) }
         let flag: Vault.AttributeFlag =
             switch flags {
             case 0: .any
@@ -184,6 +193,7 @@ final class VaultFileSystem: FileSystem {
 
     func removeExtendedAttribute(_ name: RawSpan, of node: NodeID) throws(Errno) {
         guard !Controls.contains(node) else { throw .notSupported }
+        guard AccessList.kind(name) == nil else { return }
         try pass { () throws(Errno) in try vault.removeExtendedAttribute(name, of: Node(node)) }
     }
 }

@@ -4,32 +4,8 @@ internal import Foundation
 internal import Fuse
 internal import Glibc
 internal import Synchronization
-public import SystemPackage
+internal import SystemPackage
 public import Vault
-
-/// How a vault is to be mounted.
-public struct MountOptions: Sendable {
-    public var directory: FilePath
-    public var isReadOnly = false
-    /// Keep nothing in the kernel's page cache.
-    public var usesNoCache = false
-    /// Lock after this long without use; nil never does.
-    public var idle: Duration?
-    /// Lock when the machine is suspended, and when the user's session is locked or ends.
-    public var followsSession = true
-    /// More options for mount(8), such as `allow_other` or `exec`.
-    public var extra: [String] = []
-    /// What lies in the folder goes into the vault.
-    public var adopts = false
-    /// `$XDG_STATE_HOME`.
-    public var stateDirectory: FilePath
-    /// What runs beside the mount.
-    public var service: MountService?
-
-    public init(directory: FilePath, stateDirectory: FilePath) {
-        (self.directory, self.stateDirectory) = (directory, stateDirectory)
-    }
-}
 
 /// A mounted vault, from ready to locked.
 ///
@@ -50,47 +26,37 @@ public final class VaultMount: Sendable {
     private let finished = DispatchSemaphore(value: 0)
     private let queue = DispatchQueue(label: "coffer.lock")
 
+    /// Whether logind waits for the lock before the machine sleeps; nil while it has not answered yet.
+    private let delaysSleep = Mutex<Bool?>(nil)
+
     private enum Phase { case mounted, locking, locked }
 
     /// - Throws: `unknownOptions` for options that libfuse does not know.
     public init(vault: Vault, options: MountOptions) throws(MountError) {
         self.vault = vault
         self.options = options
-        fileSystem = VaultFileSystem(vault: vault, usesNoCache: options.usesNoCache, controls: Controls())
+        fileSystem = VaultFileSystem(
+            vault: vault, usesNoCache: options.usesNoCache, umask: options.umask, controls: Controls())
         do throws(Errno) {
-            session = try Session(fileSystem: fileSystem, options: VaultMount.words(options, vault.path))
+            session = try Session(fileSystem: fileSystem, options: options.words(for: vault.path))
         } catch {
             throw .unknownOptions
         }
-    }
-
-    /// What mount(8) gets: safe defaults, which an option given by the user turns off.
-    private static func words(_ options: MountOptions, _ vault: FilePath) -> [String] {
-        var words = ["default_permissions", "subtype=coffer", "fsname=\(escaped(vault.string))"]
-        for (safe, other) in [("nosuid", "suid"), ("nodev", "dev"), ("noexec", "exec")]
-        where !options.extra.contains(other) && !options.extra.contains(safe) {
-            words.append(safe)
-        }
-        // libfuse passes dev and suid on only where they are asked for.
-        words += options.extra.filter { !["nofail", "auto", "noauto", "user", "users", "_netdev", "rw"].contains($0) }
-        if options.isReadOnly { words.append("ro") }
-        // Reading changes nothing: the kernel leaves access times to a FUSE file system, which hears of a read only
-        // where the page cache does not answer. Behind the user's options: none of them changes that.
-        words.append("noatime")
-        return words
-    }
-
-    /// Commas separate options.
-    private static func escaped(_ text: String) -> String {
-        text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: ",", with: "\\,")
     }
 
     /// Checks a mount point before a password is asked for. What a killed process left there stays until the vault is
     /// unlocked: a program that still writes gets errors from it, where a folder that an earlier version has mounted on
     /// would take its text in clear.
     public static func check(_ options: MountOptions) throws(MountError) {
+        try options.checkOthers()
         let mounted = MountTable.mounts().filter { $0.directory == options.directory }
-        guard mounted.allSatisfy({ $0.state != .served }) else { throw .alreadyMounted(options.directory) }
+        for mount in mounted {
+            switch mount.state() {
+            case .served: throw .alreadyMounted(options.directory)
+            case .silent: throw mount.silence
+            case .locking, .dead: continue
+            }
+        }
         guard mounted.isEmpty else { return }
         try MountPoint.open(options.directory, state: options.stateDirectory).check(adopts: options.adopts)
     }
@@ -100,7 +66,7 @@ public final class VaultMount: Sendable {
         let directory = options.directory
         for mount in MountTable.mounts() where mount.directory == directory || mount.vault == vault.path {
             // One that locks takes itself away, and would take this one, made in its place.
-            if mount.directory == directory, mount.state == .locking { try mount.waitForLock() }
+            if mount.directory == directory, mount.state() == .locking { try mount.waitForLock() }
             mount.clear()
         }
         let point = try MountPoint.open(directory, state: options.stateDirectory)
@@ -110,7 +76,9 @@ public final class VaultMount: Sendable {
             }
             try point.check(adopts: options.adopts)
             return try point.mount { () throws(MountError) in
-                do throws(Errno) { try session.mount(at: directory) } catch { throw .refused(directory) }
+                do throws(Errno) { try session.mount(at: directory) } catch {
+                    throw options.isRefusedForOthers ? .othersRefused : .refused(directory)
+                }
             }
         }
         below.withLock { $0.protection = protection }
@@ -163,7 +131,9 @@ public final class VaultMount: Sendable {
         vault.keepReserve()
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
-            idleTime: { [weak self] in self?.idleTime ?? .zero }, lock: { [weak self] in self?.lockNow() })
+            idleTime: { [weak self] in self?.idleTime ?? .zero },
+            onSleepDelay: { [weak self] delays in self?.delaysSleep.withLock { $0 = delays } },
+            lock: { [weak self] in self?.lockNow() })
         let memory = ProcessMemory()
         onReady(lookBelow(point))
         options.service?.start()
@@ -262,6 +232,8 @@ public final class VaultMount: Sendable {
         status.lost = vault.restored.lost
         status.unsavedReason = unsaved.reason?.description
         status.strayed = unsaved.strayed.map(\.string)
+        status.onSuspend =
+            options.followsSession ? delaysSleep.withLock { $0.map { $0 ? .locks : .noLogind } } : .ignored
         status.synchronisation = options.service?.report()
         return VaultMount.json(status)
     }

@@ -36,8 +36,10 @@ struct Coffer: ParsableCommand {
     static func main() {
         ProcessHardening.apply()
         do {
-            try checkArguments()
-            try perform(Array(CommandLine.arguments.dropFirst()))
+            try checkEnvironment()
+            let arguments = RawArguments.all
+            try UnknownVerb.check(arguments)
+            try perform(arguments)
             try Console.finish()
         } catch let failure as Failure {
             Console.endProgress()
@@ -54,22 +56,35 @@ struct Coffer: ParsableCommand {
     }
 
     /// Swift's strings hold no other bytes: another file than the one that was named would be used.
-    private static func checkArguments() throws {
-        let arguments = unsafe (0..<Int(CommandLine.argc)).map { unsafe CommandLine.unsafeArgv[$0] }
-        let variables = ["HOME", "COFFER_VAULT", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"]
-        let values = unsafe variables.map { unsafe getenv($0) }
-        let wrong = unsafe (arguments + values).first { text in
-            unsafe text.map { unsafe String(validatingCString: $0) == nil } ?? false
+    private static func checkEnvironment() throws {
+        for variable in ["HOME", "COFFER_VAULT", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
+            guard let value = unsafe getenv(variable), unsafe String(validatingCString: value) == nil else { continue }
+            throw notText(unsafe String(cString: value))
         }
-        guard let text = unsafe wrong ?? nil else { return }
-        throw Failure(
-            .usage, "\(unsafe String(cString: text)) is no text in UTF-8, as arguments have to be.",
+    }
+
+    /// The same for arguments, but for paths of entries.
+    private static func checkArguments(_ arguments: [String], of command: any ParsableCommand) throws {
+        var allowed = (command as? any TakesEntries)?.entryArguments ?? []
+        for argument in arguments where !RawArguments.isText(argument) {
+            guard let index = allowed.firstIndex(of: argument) else {
+                throw notText(ShellQuoting.quoted(RawArguments.bytes(of: argument)))
+            }
+            allowed.remove(at: index)
+        }
+    }
+
+    private static func notText(_ text: String) -> Failure {
+        Failure(
+            .usage, "\(text) is no text in UTF-8, as everything but the paths of entries has to be.",
             hint: "Give it a name in UTF-8.")
     }
 
     private static func perform(_ arguments: [String]) throws {
         do {
             var command = try parseAsRoot(arguments)
+            try checkArguments(arguments, of: command)
+            try Resources.check()
             try command.run()
         } catch {
             guard exitCode(for: error) == .success else { throw error }

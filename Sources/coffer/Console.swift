@@ -102,7 +102,7 @@ enum Console {
         String(String.UnicodeScalarView(name.unicodeScalars.map { isShown($0) ? $0 : "?" }))
     }
 
-    private static func isShown(_ scalar: Unicode.Scalar) -> Bool {
+    static func isShown(_ scalar: Unicode.Scalar) -> Bool {
         if scalar.properties.generalCategory == .control { return false }
         return switch scalar.value {
         case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: false

@@ -3,23 +3,24 @@ internal import Vault
 
 /// The path of an entry or a folder, from the top of the vault. It means the same through the mount and in the vault's
 /// file, and leads out of neither.
-struct EntryPath {
+struct EntryPath: Sendable {
     /// The names on the way; none for the top itself.
-    let names: [String]
+    let names: [[UInt8]]
     /// As it was given, for messages.
-    private let text: String
+    let text: String
 
-    init(_ text: String) throws {
-        self.text = text
-        names = text.utf8.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }
-            .filter { $0 != "." }
-        guard !names.contains("..") else {
+    /// - Parameter argument: one of ``RawArguments``.
+    init(_ argument: String) throws {
+        let bytes = RawArguments.bytes(of: argument)
+        text = RawArguments.isText(argument) ? argument : ShellQuoting.quoted(bytes)
+        names = bytes.split(separator: UInt8(ascii: "/")).map { Array($0) }.filter { $0 != Array(".".utf8) }
+        guard !names.contains(Array("..".utf8)) else {
             throw Failure(
                 .otherError, "\(text): `..` leads nowhere in a path of the vault.",
                 hint: "Give the whole path from the top of the vault.")
         }
         // Unmounted there is no such name either: the mount has never let anybody make it.
-        guard names.first != ".coffer" else {
+        guard names.first != Array(".coffer".utf8) else {
             throw Failure(
                 .otherError, "\(text): `.coffer` is not an entry, but where the mount takes its commands.",
                 hint: "Use the verbs: `coffer status`, `coffer lock`, `coffer verify`.")

@@ -88,8 +88,8 @@ extension Failure {
                 hint: "The file was changed, or comes from elsewhere: restore it from a backup.")
         case .outOfMemory:
             self.init(
-                .otherError, "There is not enough memory to derive the key.",
-                hint: "Close other programs, or raise the limit (ulimit -v), and try again.")
+                .otherError, "There is not enough memory to open the vault \(vault); nothing was changed.",
+                hint: "Close other programs, or raise the limits (ulimit -v, ulimit -d), and try again.")
         case .weakPassword(let why):
             self.init(
                 .weakPassword, "This master password is too weak: \(why).",
@@ -134,6 +134,8 @@ extension Failure {
     private static func hint(_ errno: Errno) -> String? {
         switch errno {
         case .noSpace: "Free some space."
+        case .tooManyOpenFiles: "Raise the limit (ulimit -n), and try again; the vault is as it was."
+        case .tooManyOpenFilesInSystem: "Close other programs, and try again; the vault is as it was."
         case .fileNameTooLong: "Take a path of at most 480 bytes, with a name of at most 230."
         default: nil
         }
@@ -171,9 +173,20 @@ extension Failure {
     }
 
     private init(_ error: MountError) {
-        var code = ExitCode.mountPointUnusable
-        if case .stillLocking = error { code = .vaultInUse }
-        if case .notSaved = error { code = .notSaved }
+        let code: ExitCode =
+            switch error {
+            case .stillLocking, .notResponding: .vaultInUse
+            case .notSaved: .notSaved
+            default: .mountPointUnusable
+            }
         self.init(code, error.message, hint: error.hint)
+    }
+
+    /// The vault is unlocked by somebody else, whose mount nobody else gets into.
+    init(_ others: OthersMount) {
+        self.init(
+            .vaultInUse, "The vault is unlocked at \(others.directory) by \(others.user), not by you.",
+            hint: "Do this as \(others.user): FUSE lets nobody else in, not even root, unless it was mounted with "
+                + "-o allow_other. Root locks it with: umount \(others.directory)")
     }
 }

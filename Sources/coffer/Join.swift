@@ -23,7 +23,7 @@ struct Join: ParsableCommand {
             ],
             codes: [
                 .wrongPassword, .kdfOutOfBounds, .vaultExists, .weakPassword, .vaultInUse, .integrityError,
-                .remoteUnreachable, .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked,
+                .remoteUnreachable, .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked, .notUnderstood,
             ]))
 
     @OptionGroup var vault: VaultOptions

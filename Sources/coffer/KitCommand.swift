@@ -63,7 +63,8 @@ struct KitCommand: ParsableCommand {
     func run() throws {
         try vault.requireFile()
         for file in [png, svg].compactMap({ $0 }) { try KitWriter.check(file, besides: vault.path) }
-        let issued = try vault.mount.map { try issue(mounted: $0) } ?? issueUnmounted()
+        let mount = try vault.mount
+        let issued = try mount.map { try issue(mounted: $0) } ?? issueUnmounted()
         let kit = issued.kit
         if let png { try KitWriter.write(kit, to: png, as: .png, besides: vault.path) }
         if let svg { try KitWriter.write(kit, to: svg, as: .svg, besides: vault.path) }
@@ -135,7 +136,7 @@ struct KitCommand: ParsableCommand {
     private func hasRemote(_ kit: [UInt8]) -> Bool { Kit(text: kit)?.remote.isEmpty == false }
 
     private func issueUnmounted() throws -> Issued {
-        let secret = try password.read()
+        let secret = try password.read(locked: vault.path)
         let opened = try vault.open(secret)
         return try vault.withHost(opened) { client in
             let address = try chosen(SyncSettings.kept(in: opened).account?.email)

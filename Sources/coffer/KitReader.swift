@@ -39,24 +39,24 @@ enum KitReader {
         let forms = "Take a PNG or JPEG photograph of the kit's picture, or a file with its text."
         switch error {
         case .fileTooLarge(let limit):
-            return Failure(.otherError, "\(file) is larger than \(limit >> 20) MiB, and was not read.", hint: forms)
+            return Failure(.notUnderstood, "\(file) is larger than \(limit >> 20) MiB, and was not read.", hint: forms)
         case .tooManyPixels(let width, let height):
             return Failure(
-                .otherError, "\(file) has \(width) x \(height) pixels, and was not unpacked.",
+                .notUnderstood, "\(file) has \(width) x \(height) pixels, and was not unpacked.",
                 hint: "Take a photograph of at most \(KitImage.maximumPixelCount >> 20) megapixels.")
         case .damagedPicture:
-            return Failure(.otherError, "The picture \(file) is damaged.", hint: forms)
+            return Failure(.notUnderstood, "The picture \(file) is damaged.", hint: forms)
         case .noKitInPicture:
             return Failure(
-                .otherError, "No kit can be read in the picture \(file).",
+                .notUnderstood, "No kit can be read in the picture \(file).",
                 hint:
                     "Take the photograph straight from above and in focus, let the QR code with its white margin fill "
                     + "the frame, or use the kit's text.")
         case .noKitInText:
             return Failure(
-                .otherError, "The text in \(file) is no kit, or not all of it.",
+                .notUnderstood, "The text in \(file) is no kit, or not all of it.",
                 hint: "It begins with COFFER1: and ends with a checksum; compare it with the kit.")
-        case .unknownFormat: return Failure(.otherError, "\(file) is no PNG, no JPEG and no text.", hint: forms)
+        case .unknownFormat: return Failure(.notUnderstood, "\(file) is no PNG, no JPEG and no text.", hint: forms)
         default: return Failure(.otherError, "The kit cannot be read from \(file): \(error).")
         }
     }

@@ -32,6 +32,7 @@ struct Lock: ParsableCommand {
         guard let directory else { return try lockVault(Directories.resolved(vault.path)) }
         let path = Directories.resolvedMountPoint(directory)
         guard let mount = MountTable.mounts().first(where: { $0.directory == path }) else {
+            if let others = MountTable.othersMount(at: path) { throw Failure(others) }
             throw Failure(.mountPointUnusable, "No vault is mounted at \(path).")
         }
         try lock(mount)
@@ -50,12 +51,13 @@ struct Lock: ParsableCommand {
     /// A process may have the vault without a mount: one that is about to mount it, one whose mount was just taken away,
     /// or was taken away lazily while a program is inside of it.
     private func lockVault(_ path: FilePath) throws {
+        if let others = MountTable.othersMount(of: path) { throw Failure(others) }
         let holder = VaultHolder(of: path)
         var (process, hasCleared) = (Int32?.none, false)
         for _ in 0..<600 {
             if let mount = MountTable.mounts().first(where: { $0.vault == path }) {
                 // Beside a dead one there may be another process.
-                hasCleared = mount.state == .dead
+                hasCleared = mount.state() == .dead
                 try lock(mount)
                 guard hasCleared else { return }
             }

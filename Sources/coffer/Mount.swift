@@ -25,6 +25,10 @@ struct Mount: ParsableCommand {
 
             Where a remote is set, the vault synchronises by itself while it is mounted: two seconds after the last \
             change, and with each look at the remote. A folder on this machine is looked at each second.
+
+            What is made in the mount is for its owner only, whatever the umask of the program is that makes it; \
+            -o umask=022 or another one changes that, and -o umask=0 leaves it to each program. chmod is not touched \
+            by it. -o takes the common options of mount(8); those that mean nothing here are passed over.
             """,
             examples: ["coffer mount --idle 10m ~/coffer", "coffer mount --release ~/coffer"],
             codes: [.mountPointUnusable, .notSaved] + .opening))
@@ -87,7 +91,7 @@ struct Mount: ParsableCommand {
             throw Failure(error, vault: vault.path)
         }
         if foreground { return try serve(mountOptions, timing) }
-        let line = try password.readLine(prompt: "Master password: ")
+        let line = try password.readLine(prompt: "Master password: ", locked: vault.path)
         try Background.start(line)
     }
 
@@ -117,7 +121,16 @@ struct Mount: ParsableCommand {
             guard !option.hasPrefix("fsname="), !option.hasPrefix("subtype=") else {
                 throw ValidationError("-o takes no \(option.prefix { $0 != "=" }).")
             }
-            if option == "ro" { result.isReadOnly = true } else { result.extra.append(option) }
+            if option == "ro" {
+                result.isReadOnly = true
+            } else if option.hasPrefix("umask=") {
+                guard let mask = UInt32(option.dropFirst(6), radix: 8), mask <= 0o777 else {
+                    throw ValidationError("-o umask= takes three octal digits such as 077.")
+                }
+                result.umask = mask
+            } else {
+                result.extra.append(option)
+            }
         }
         if adopt, result.isReadOnly { throw ValidationError("--adopt needs a mount that is not read-only.") }
         return result
@@ -178,7 +191,7 @@ struct Mount: ParsableCommand {
 
     /// A function of its own, so that the password is wiped when it returns, and not when the mount ends.
     private func unlock(_ options: MountOptions) throws -> Vault {
-        let secret = try password.read()
+        let secret = try password.read(locked: vault.path)
         return try vault.open(secret, readOnly: options.isReadOnly, tolerateDamage: options.isReadOnly)
     }
 }

@@ -33,7 +33,7 @@ struct Passwd: ParsableCommand {
 
     func run() throws {
         try vault.requireFile()
-        if let mount = vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
+        if let mount = try vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
         Console.say(
             "The master password of this device was changed; other devices keep the one that they have. That revokes "
                 + "nothing: kits that were issued before, and old copies of the vault, open with the old one.")
@@ -51,7 +51,7 @@ struct Passwd: ParsableCommand {
     }
 
     private func changeUnmounted() throws {
-        let old = try password.read(prompt: Passwd.prompt)
+        let old = try password.read(prompt: Passwd.prompt, locked: vault.path)
         let opened = try vault.open(old)
         defer { try? opened.close() }
         let new = try MasterPassword.from(readNew())
@@ -63,14 +63,13 @@ struct Passwd: ParsableCommand {
 
     private func readNew() throws -> SecretBytes {
         if let newPasswordFile { return try SecretLine.read(file: newPasswordFile) }
-        if isatty(STDIN_FILENO) == 1 {
-            let first = try SecretLine.read(terminal: "New master password: ")
-            let second = try SecretLine.read(terminal: "The same again: ")
-            guard first.isEqual(to: second) else {
-                throw Failure(.weakPassword, "The two passwords differ; nothing was changed.")
-            }
-            return first
+        let missing = Failure.nobodyToAsk("the new master password", options: "--new-password-file")
+        let first = try SecretLine.ask("New master password: ", orThrow: missing)
+        guard isatty(STDIN_FILENO) == 1 else { return first }
+        let second = try SecretLine.ask("The same again: ", orThrow: missing)
+        guard first.isEqual(to: second) else {
+            throw Failure(.weakPassword, "The two passwords differ; nothing was changed.")
         }
-        return try SecretLine.read(descriptor: STDIN_FILENO, "standard input")
+        return first
     }
 }

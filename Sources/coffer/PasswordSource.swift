@@ -16,17 +16,24 @@ struct PasswordOptions: ParsableArguments {
         name: .long, help: ArgumentHelp("Run a command; its first line of output is the password.", valueName: "cmd"))
     var passwordCommand: String?
 
+    func validate() throws {
+        guard passwordFile == nil || passwordCommand == nil else {
+            throw ValidationError("--password-file and --password-command both give the password; take one of them.")
+        }
+    }
+
     /// Reads the password from wherever the options say.
-    func read(prompt: String = "Master password: ") throws -> MasterPassword {
-        try MasterPassword.from(readLine(prompt: prompt))
+    ///
+    /// - Parameter locked: the vault that it is to unlock, where that is why it is needed.
+    func read(prompt: String = "Master password: ", locked: FilePath? = nil) throws -> MasterPassword {
+        try MasterPassword.from(readLine(prompt: prompt, locked: locked))
     }
 
     /// The password's bytes, for handing them on to the process that mounts.
-    func readLine(prompt: String) throws -> SecretBytes {
+    func readLine(prompt: String, locked: FilePath? = nil) throws -> SecretBytes {
         if let passwordFile { return try SecretLine.read(file: passwordFile) }
         if let passwordCommand { return try SecretLine.read(command: passwordCommand) }
-        if isatty(STDIN_FILENO) == 1 { return try SecretLine.read(terminal: prompt) }
-        return try SecretLine.read(descriptor: STDIN_FILENO, "standard input")
+        return try SecretLine.ask(prompt, orThrow: .nobodyToAsk("the master password", locked: locked))
     }
 
     /// A new password: twice on a terminal, once from anywhere else.
@@ -52,6 +59,20 @@ extension MasterPassword {
 }
 
 extension Failure {
+    /// There is neither a terminal nor anything on standard input.
+    ///
+    /// - Parameters:
+    ///   - options: what gives the answer beforehand.
+    ///   - locked: the vault that is locked, where that is why something is asked for.
+    static func nobodyToAsk(
+        _ what: String, options: String = "--password-file or --password-command", locked: FilePath? = nil
+    ) -> Failure {
+        let state = locked.map { "The vault \($0) is locked, and there" } ?? "There"
+        return Failure(
+            .weakPassword, "\(state) is no terminal to ask for \(what); standard input is empty, too.",
+            hint: "Run this on a terminal, or give \(options).")
+    }
+
     init(_ error: PasswordError) {
         switch error {
         case .empty: self.init(.weakPassword, "The master password is empty.")
@@ -94,18 +115,37 @@ enum SecretLine {
         return line
     }
 
+    /// Asks on the terminal, or takes a line of standard input.
+    ///
+    /// - Parameter failure: where there is neither.
+    static func ask(_ prompt: String, orThrow failure: @autoclosure () -> Failure) throws -> SecretBytes {
+        if isatty(STDIN_FILENO) == 1 { return try read(terminal: prompt) }
+        guard let first = try readByte(STDIN_FILENO, "standard input") else { throw failure() }
+        return try read(descriptor: STDIN_FILENO, "standard input", behind: first)
+    }
+
     /// Byte by byte, so that nothing behind the line is taken from whoever reads on.
-    static func read(descriptor: Int32, _ source: String) throws -> SecretBytes {
+    ///
+    /// - Parameter first: a byte that was read before.
+    static func read(descriptor: Int32, _ source: String, behind first: UInt8? = nil) throws -> SecretBytes {
         var buffer = SecretBytes(count: limit)
         var count = 0
-        while count < limit {
-            let byte = try readByte(descriptor, source)
-            guard let byte, byte != 0x0A else { break }
+        var next = try first ?? readByte(descriptor, source)
+        while let byte = next, byte != 0x0A {
             buffer.setByte(byte, at: count)
             count += 1
+            next = count < limit ? try readByte(descriptor, source) : nil
         }
         if count > 0, buffer.byte(at: count - 1) == 0x0D { count -= 1 }
-        return buffer.prefix(count)
+        return buffer.withBytes { line in
+            SecretBytes(copying: line.extracting(byteOrderMark(line.extracting(first: count))..<count))
+        }
+    }
+
+    /// How many bytes of U+FEFF stand before the line: editors of Windows write it before a text in UTF-8, where nobody
+    /// sees it, and nobody has chosen it as a part of a password.
+    private static func byteOrderMark(_ line: RawSpan) -> Int {
+        unsafe line.withUnsafeBytes { unsafe $0.starts(with: [0xEF, 0xBB, 0xBF]) } ? 3 : 0
     }
 
     private static func readByte(_ descriptor: Int32, _ source: String) throws -> UInt8? {

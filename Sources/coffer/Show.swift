@@ -2,11 +2,12 @@ internal import ArgumentParser
 internal import Foundation
 internal import Glibc
 internal import Sealing
+internal import Synchronization
 internal import SystemPackage
 internal import Vault
 internal import VaultFileSystem
 
-struct Show: ParsableCommand {
+struct Show: ParsableCommand, TakesEntries {
     static let configuration = CommandConfiguration(
         abstract: "Print an entry, or one field of it.",
         discussion: VerbHelp.text(
@@ -26,13 +27,16 @@ struct Show: ParsableCommand {
     @Argument(help: "A field: password, or the name of a `name: value` line.")
     var field: String?
 
+    var entryArguments: [String] { [path] }
+
     func run() throws {
-        let bytes = try content()
+        let entry = try EntryPath(path)
+        let bytes = try content(of: entry)
         try bytes.withBytes { (bytes) throws(Failure) in
             guard let field else { return Console.result(bytes) }
             guard let range = EntryFields.range(of: field, in: bytes) else {
                 throw Failure(
-                    .otherError, "\(path) has no field `\(field)`.",
+                    .otherError, "\(entry.text) has no field `\(field)`.",
                     hint: "The fields are `password`, the first line, and what stands before `:` in later lines.")
             }
             Console.result(bytes.extracting(range))
@@ -40,17 +44,20 @@ struct Show: ParsableCommand {
         }
     }
 
-    private func content() throws -> PlainBuffer {
-        let entry = try EntryPath(path)
-        guard let mount = vault.mount else { return try contentUnmounted(entry) }
-        do { return try content(entry, mount) } catch let error as Errno { throw entry.unreadable(error) }
-    }
-
-    private func content(_ entry: EntryPath, _ mount: MountTable.Mount) throws -> PlainBuffer {
-        let folder = try MountedFolder.at(entry.names.dropLast(), below: mount.directory)
-        let name = entry.names.last ?? "."
-        try entry.requireFile(folder.status(name).st_mode)
-        return try folder.content(name)
+    private func content(of entry: EntryPath) throws -> PlainBuffer {
+        guard let mount = try vault.mount else { return try contentUnmounted(entry) }
+        let directory = mount.directory
+        do {
+            let content = try mount.asking {
+                let folder = try MountedFolder.at(entry.names.dropLast(), below: directory)
+                let name = entry.names.last ?? Array(".".utf8)
+                try entry.requireFile(folder.status(name).st_mode)
+                return SharedBuffer(try folder.content(name))
+            }
+            return content.take()
+        } catch {
+            throw (error as? Errno).map { entry.unreadable($0) } ?? Failure(error, vault: vault.path)
+        }
     }
 
     private func contentUnmounted(_ entry: EntryPath) throws -> PlainBuffer {
@@ -66,12 +73,28 @@ struct Show: ParsableCommand {
                 try opened.read(node, offset: 0, count: Int(clamping: attributes.size)) { bytes.append($0) }
             } catch Errno.ioError {
                 // Through a mount that may also be one that was just locked.
-                throw Failure([Damage(path: path, "its content does not open")])
+                throw Failure([Damage(path: entry.text, "its content does not open")])
             } catch let error as Errno {
                 throw entry.unreadable(error)
             }
         }
         return bytes
+    }
+}
+
+/// Bytes that one thread hands to another one.
+private final class SharedBuffer: Sendable {
+    private let bytes: Mutex<PlainBuffer>
+
+    init(_ bytes: consuming PlainBuffer) { self.bytes = Mutex(bytes) }
+
+    /// Once.
+    func take() -> PlainBuffer {
+        bytes.withLock { bytes in
+            var taken = PlainBuffer(capacity: 0)
+            swap(&bytes, &taken)
+            return taken
+        }
     }
 }
 
@@ -83,8 +106,11 @@ enum EntryFields {
         while start < bytes.byteCount {
             var end = start
             while end < bytes.byteCount, byte(bytes, end) != 0x0A { end += 1 }
-            if isFirst, field == "password" { return start..<end }
-            if !isFirst, let value = value(of: field, start..<end, bytes) { return value }
+            // In a file from elsewhere a line ends with CR and LF: both are its end, and no part of a password.
+            let isCarriageReturn = end < bytes.byteCount && end > start && byte(bytes, end - 1) == 0x0D
+            let line = start..<(isCarriageReturn ? end - 1 : end)
+            if isFirst, field == "password" { return line }
+            if !isFirst, let value = value(of: field, line, bytes) { return value }
             isFirst = false
             start = end + 1
         }

@@ -8,9 +8,12 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what state the vault is in: file, mount, entries, devices, remote, conflicts.",
         discussion: VerbHelp.text(
-            "Asks for no password: what only the key can tell is told while the vault is mounted.",
+            """
+            Asks for no password: what only the key can tell is told while the vault is mounted. Also says whose mount \
+            it is, where it is another user's, and that the process behind it does not answer, where that is so.
+            """,
             examples: ["coffer status --json"],
-            codes: [.mountPointUnusable, .noVault, .integrityError]))
+            codes: [.mountPointUnusable, .noVault, .vaultInUse, .integrityError]))
 
     @OptionGroup var vault: VaultOptions
 
@@ -20,15 +23,9 @@ struct Status: ParsableCommand {
     func run() throws {
         let path = vault.path
         try vault.requireFile()
-        guard let mount = vault.mount else {
-            var status = VaultStatus(path: path.string, isMounted: false)
-            do throws(VaultError) {
-                if case .open(let process) = try Vault.state(of: Directories.resolved(path)) {
-                    (status.isInUse, status.process) = (true, process)
-                }
-            } catch {
-                throw Failure(error, vault: path)
-            }
+        let found = vault.mountAndState
+        guard let mount = found?.mount, found?.state == .served else {
+            let status = try statusFromOutside(silent: found?.mount)
             return json ? Console.json(status) : report(status)
         }
         let text: [UInt8]
@@ -42,6 +39,27 @@ struct Status: ParsableCommand {
         if json { Console.json(status) } else { report(status) }
     }
 
+    /// What can be told without the process behind a mount.
+    private func statusFromOutside(silent: MountTable.Mount?) throws -> VaultStatus {
+        let resolved = Directories.resolved(vault.path)
+        var status = VaultStatus(path: vault.path.string, isMounted: false)
+        do throws(VaultError) {
+            if case .open(let process) = try Vault.state(of: resolved) {
+                (status.isInUse, status.process) = (true, process)
+            }
+        } catch {
+            throw Failure(error, vault: vault.path)
+        }
+        if let silent {
+            (status.isMounted, status.isInUse, status.isSilent) = (true, nil, true)
+            status.mount = silent.directory.string
+        } else if let others = MountTable.othersMount(of: resolved) {
+            (status.isMounted, status.isInUse, status.user) = (true, nil, others.user)
+            status.mount = others.directory.string
+        }
+        return status
+    }
+
     private func report(_ status: VaultStatus) {
         Console.result("Vault:    \(status.path)")
         guard status.isMounted else {
@@ -49,11 +67,19 @@ struct Status: ParsableCommand {
             let state = isInUse ? "not mounted, in use by \(Self.name(status.process))" : "locked"
             return Console.result("State:    \(state)")
         }
-        Console.result("State:    unlocked at \(status.mount ?? "?")\(status.isReadOnly == true ? ", read-only" : "")")
+        let user = status.user.map { " by \($0)" } ?? ""
+        let readOnly = status.isReadOnly == true ? ", read-only" : ""
+        let silence = status.isSilent == true ? "; \(Self.name(status.process)) behind it does not answer" : ""
+        Console.result("State:    unlocked\(user) at \(status.mount ?? "?")\(readOnly)\(silence)")
         if let identifier = status.vault { Console.result("Id:       \(identifier)") }
         if let words = status.fingerprint { Console.result("Words:    \(words)") }
         if let entries = status.entries { Console.result("Entries:  \(entries), \(status.trash ?? 0) in the trash") }
         if let bytes = status.fileBytes { Console.result("Size:     \(bytes / 1024) KiB") }
+        switch status.onSuspend {
+        case .noLogind: Console.result("Suspend:  does not lock: there is no logind that would tell of it")
+        case .ignored: Console.result("Suspend:  does not lock, as --no-lock-on-suspend says")
+        case .locks, nil: break
+        }
         for line in status.folder ?? [] { Console.result("Folder:   \(line)") }
         for line in status.damage ?? [] { Console.result("Damaged:  \(line)") }
         for file in status.strayed ?? [] {

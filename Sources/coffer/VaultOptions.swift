@@ -27,9 +27,21 @@ struct VaultOptions: ParsableArguments {
     }
 
     /// Where the vault is mounted now, if it is.
+    ///
+    /// - Throws: where the process behind it does not answer: no verb waits for that one.
     var mount: MountTable.Mount? {
+        get throws(Failure) {
+            guard let (mount, state) = mountAndState else { return nil }
+            guard state == .served else { throw Failure(mount.silence, vault: path) }
+            return mount
+        }
+    }
+
+    /// Where the vault is mounted now, and whether the process behind it answers (`served`) or not (`silent`).
+    var mountAndState: (mount: MountTable.Mount, state: MountTable.State)? {
         let resolved = Directories.resolved(path)
-        return MountTable.mounts().first { $0.vault == resolved && $0.state == .served }
+        let found = MountTable.mounts().filter { $0.vault == resolved }.map { (mount: $0, state: $0.state()) }
+        return found.first { $0.state == .served } ?? found.first { $0.state == .silent }
     }
 
     func open(_ password: borrowing MasterPassword, readOnly: Bool = false, tolerateDamage: Bool = false) throws
@@ -47,7 +59,8 @@ struct VaultOptions: ParsableArguments {
                 return vault
             } catch {
                 // Another verb lets go of it in a moment, and the next one may be faster than this one; a mount does not.
-                guard case .inUse = error, mount == nil else { throw Failure(error, vault: path) }
+                guard case .inUse = error, try mount == nil else { throw Failure(error, vault: path) }
+                if let others = MountTable.othersMount(of: Directories.resolved(path)) { throw Failure(others) }
                 if case .open(let process) = try? Vault.state(of: Directories.resolved(path)), process != holder {
                     (end, holder) = (ContinuousClock.now + .seconds(3), process)
                 }
@@ -77,7 +90,7 @@ struct VaultOptions: ParsableArguments {
         _ password: PasswordOptions, readOnly: Bool = false, _ body: (Vault) throws -> R
     ) throws -> R {
         try requireFile()
-        let secret = try password.read()
+        let secret = try password.read(locked: path)
         let vault = try open(secret, readOnly: readOnly)
         do {
             let result = try body(vault)

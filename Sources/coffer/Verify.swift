@@ -28,7 +28,7 @@ struct Verify: ParsableCommand {
 
     func run() throws {
         try vault.requireFile()
-        if let mount = vault.mount {
+        if let mount = try vault.mount {
             try requireNoAccept(mount)
             let text: [UInt8]
             do throws(MountError) { text = try mount.readControl("verify") } catch {
@@ -39,7 +39,7 @@ struct Verify: ParsableCommand {
             }
             return try tell(report)
         }
-        let secret = try password.read()
+        let secret = try password.read(locked: vault.path)
         if accept { try acceptDamage(secret) }
         let opened = try vault.open(secret, readOnly: true, tolerateDamage: true)
         defer { try? opened.close() }

@@ -55,6 +55,61 @@ import Testing
         }
     }
 
+    /// Nobody is there to be asked: that is said, and not that an empty password was given.
+    @Test(arguments: [
+        ["mount"], ["ls"], ["show", "a"], ["verify"], ["passwd"], ["kit", "--text"], ["devices"], ["sync"], ["rotate"],
+        ["remote", "show"],
+    ]) func nobodyToAsk(_ verb: [String]) throws {
+        try TestVault.with { vault in
+            let arguments = verb + (verb == ["mount"] ? [vault.directory] : [])
+            let result = try vault.coffer(arguments).run(expecting: 22)
+            let sentence = "The vault \(vault.file) is locked, and there is no terminal to ask for the master password"
+            #expect(result.text.isEmpty && result.errorText.hasPrefix("coffer: \(sentence)"), "\(result.errorText)")
+            #expect(!result.errorText.contains("password is empty"))
+        }
+    }
+
+    @Test func nobodyToAskForAnother() throws {
+        try TestVault.with { vault in
+            let another = vault.home.file("another")
+            let made = try vault.coffer(["init", "--kdf-memory", "64", "--vault", another]).run(expecting: 22)
+            #expect(made.errorText.hasPrefix("coffer: There is no terminal to ask for the master password"))
+            let changed = try vault.coffer(["passwd"], input: TestVault.password + "\n").run(expecting: 22)
+            #expect(changed.errorText.hasPrefix("coffer: There is no terminal to ask for the new master password"))
+            try vault.mount()
+            let kit = try vault.coffer(["kit", "--text"]).run(expecting: 22)
+            #expect(kit.errorText.hasPrefix("coffer: There is no terminal to ask for the master password"))
+            try vault.lock()
+        }
+    }
+
+    /// Which of them would be taken, nobody can know.
+    @Test func twoSourcesAreRefused() throws {
+        try TestVault.with { vault in
+            let both = ["--password-file", vault.passwordFile, "--password-command", "cat '\(vault.passwordFile)'"]
+            for verb in [["ls"], ["mount", vault.directory], ["devices"], ["passwd"], ["init"]] {
+                let result = try vault.coffer(verb + both).run(expecting: 64)
+                #expect(result.errorText.contains("--password-file and --password-command both"), "\(verb)")
+            }
+            #expect(!vault.isMounted)
+        }
+    }
+
+    /// Editors of Windows write a byte order mark before the text, which nobody sees.
+    @Test func byteOrderMark() throws {
+        try TestVault.with { vault in
+            let file = try vault.home.write("\u{FEFF}" + TestVault.password + "\r\n", to: "with mark")
+            try vault.coffer(["ls", "--password-file", file]).run(expecting: 0)
+            try vault.coffer(["ls", "--password-command", "cat '\(file)'"]).run(expecting: 0)
+            try vault.coffer(["ls"], input: "\u{FEFF}" + TestVault.password + "\n").run(expecting: 0)
+            try vault.coffer(["mount", vault.directory, "--password-file", file]).run(expecting: 0)
+            try vault.lock()
+            let new = try vault.home.write("\u{FEFF}copper lantern 93 meadow\n", to: "new")
+            try vault.opened("passwd", "--new-password-file", new).run(expecting: 0)
+            try vault.coffer(["ls"], input: "copper lantern 93 meadow\n").run(expecting: 0)
+        }
+    }
+
     /// The same letters in another normal form of Unicode are the same password.
     @Test func inAnyNormalForm() throws {
         try TestVault.with(initialized: false) { vault in

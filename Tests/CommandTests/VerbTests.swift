@@ -42,6 +42,25 @@ import Testing
         }
     }
 
+    /// A verb that there is not is told from an argument that is one too many.
+    @Test(arguments: [
+        ("find", "`find`.\n        Did you mean `coffer ls`?"),
+        ("mout", "`mout`.\n        Did you mean `coffer mount`?"),
+        ("hsow x", "`hsow`.\n        Did you mean `coffer show`?"),
+        ("unlock m", "`unlock`.\n        Did you mean `coffer mount`?"),
+        ("xyzzy", "`xyzzy`.\n        See what there is with `coffer --help`."),
+        ("devices revok x", "`devices revok`.\n        Did you mean `coffer devices revoke`?"),
+        ("remote nonsense", "`remote nonsense`.\n        See what there is with `coffer remote --help`."),
+    ]) func unknownVerb(_ words: String, _ sentence: String) throws {
+        let home = try TemporaryHome()
+        defer { home.remove() }
+        let arguments = words.split(separator: " ").map(String.init)
+        let result = try home.command(try Program.coffer(), arguments).run(expecting: 64)
+        #expect(
+            result.text.isEmpty && result.errorText.hasPrefix("coffer: There is no verb \(sentence)"),
+            "\(result.errorText)")
+    }
+
     @Test func initAgainChangesNothing() throws {
         try TestVault.with(initialized: false) { vault in
             let made = try object(vault.make("--json"))
@@ -63,7 +82,7 @@ import Testing
         defer { home.remove() }
         let program = try Program.coffer()
         for script in [
-            "exec \"$1\" init --vault \"$(printf 'v\\377')\"", "exec \"$1\" ls \"$(printf 'd\\376')\"",
+            "exec \"$1\" init --vault \"$(printf 'v\\377')\"",
             "COFFER_VAULT=$(printf 'v\\377') exec \"$1\" status",
         ] {
             let result = try home.command("sh", ["-c", script, "sh", program]).run(expecting: 64)
@@ -162,7 +181,8 @@ import Testing
             func run(_ arguments: String..., code: Int32 = 0) throws -> Command.Result {
                 try vault.coffer(arguments, input: TestVault.password).run(expecting: code)
             }
-            #expect(try run("ls").text == "b?ad???\nmail/\nnothing\n")
+            // For programs names are what they are; what a person sees of them is EntryTests'.
+            #expect(try run("ls").text == "b\nad\u{1B}\u{9B}\u{202E}\nmail/\nnothing\n")
             #expect(try run("ls", "/mail").text == "gmail\n")
             let items = try JSONSerialization.jsonObject(with: Data(try run("ls", "--json", "mail").output))
             let item = try #require((items as? [[String: Any]])?.first)
@@ -174,11 +194,13 @@ import Testing
             #expect(try run("show", "mail/gmail", "URL").text == "https://a.b\n")
             #expect(try run("show", "mail/gmail", "empty").text == "\n")
             #expect(try run("show", "nothing").text.isEmpty)
-            for wrong in [["mail/gmail", "none"], ["none"], ["mail"], ["mail/gmail/below"]] {
-                let result = try vault.coffer(["show"] + wrong, input: TestVault.password).run(expecting: 1)
+            for (wrong, code) in [
+                (["mail/gmail", "none"], Int32(1)), (["none"], 40), (["mail"], 1), (["mail/gmail/below"], 40),
+            ] {
+                let result = try vault.coffer(["show"] + wrong, input: TestVault.password).run(expecting: code)
                 #expect(result.text.isEmpty && result.errorText.hasPrefix("coffer: "))
             }
-            #expect(try run("ls", "none", code: 1).text.isEmpty)
+            #expect(try run("ls", "none", code: 40).text.isEmpty)
             if mounted { try vault.lock() }
         }
     }

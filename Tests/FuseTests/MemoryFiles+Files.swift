@@ -100,7 +100,9 @@ extension MemoryFiles {
         unsafe body(names.span.bytes)
     }
 
-    func setExtendedAttribute(_ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32) throws(Errno) {
+    func setExtendedAttribute(
+        _ name: RawSpan, to value: RawSpan, of node: NodeID, flags: Int32, by caller: Caller
+    ) throws(Errno) {
         let (name, value) = (MemoryFiles.text(name), MemoryFiles.bytes(value))
         try change(node) { $0.attributes[name] = value }
     }

@@ -59,6 +59,34 @@ import Testing
         }
     }
 
+    /// Whoever closes the lid has to know beforehand that the vault stays open.
+    @Test func statusTellsThatSuspendDoesNotLock() throws {
+        func suspend(_ vault: TestVault) throws -> String? {
+            let text = try vault.coffer(["status"]).run(expecting: 0).text
+            return text.split(separator: "\n").first { $0.hasPrefix("Suspend:") }.map { String($0) }
+        }
+        try withMount { vault, _, daemon in
+            #expect(
+                try vault.coffer(["status", "--json"]).run(expecting: 0).text.contains("\"onSuspend\" : \"locks\""))
+            #expect(try suspend(vault) == nil)
+            try vault.lock()
+            try daemon.wait()
+        }
+        try TestVault.with { vault in
+            let nowhere = ["DBUS_SYSTEM_BUS_ADDRESS": "unix:path=\(vault.home.file("none"))"]
+            let daemon = try vault.serve(environment: nowhere)
+            // It finds that out beside the mount.
+            var looks = 0
+            while try suspend(vault) == nil, looks < 1000 { looks += 1 }
+            #expect(try suspend(vault)?.contains("does not lock: there is no logind") == true)
+            try vault.lock()
+            try daemon.wait()
+            try vault.mount("--no-lock-on-suspend")
+            #expect(try suspend(vault)?.contains("does not lock, as --no-lock-on-suspend says") == true)
+            try vault.lock()
+        }
+    }
+
     @Test(arguments: ["Lock", "LockedHint", "SessionRemoved"]) func sessionLocksAndEnds(_ way: String) throws {
         try withMount { vault, logind, daemon in
             let other = LogindStandIn.session + "1"

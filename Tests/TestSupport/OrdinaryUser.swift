@@ -36,20 +36,32 @@ public final class OrdinaryUser: Sendable {
         "setpriv", "--reuid", "\(number)", "--regid", "\(number)", "--clear-groups", "--",
     ]
 
-    /// A script of the user's, which ends with the first command that fails. In a mount name space of its own, where /dev/fuse
-    /// is open to everybody, as udev makes it, on any machine. `$COFFER`, `$DIR` and `$PASSWORD` are the program, the mount
-    /// point and the file with the password.
+    /// What is done before a script, in a mount name space of its own: /dev/fuse is open to everybody, as udev makes it, on
+    /// any machine. `$COFFER`, `$DIR` and `$PASSWORD` are the program, the mount point and the file with the password.
+    private static let prelude = """
+        set -eu
+        \(Mount.leaveOthers)
+        export COFFER="$1" DIR="$2" PASSWORD="$3"
+        [ "$(stat -c %a /dev/fuse)" = 666 ] || {
+            mknod -m 666 "${COFFER%/*}/fuse" c 10 229 2> /dev/null || :
+            mount --bind "${COFFER%/*}/fuse" /dev/fuse
+        }
+        """
+
+    /// A script of root's in the same surroundings, in which the user does what stands behind `as_user`.
+    public func rootScript(_ text: String) -> Command {
+        let words = ["sh", program, vault.directory, vault.passwordFile]
+        let function = "as_user() { \(Self.words.joined(separator: " ")) \"$@\"; }"
+        return vault.home.command(
+            "unshare", ["--mount", "sh", "-c", [Self.prelude, function, text].joined(separator: "\n")] + words)
+    }
+
+    /// A script of the user's, which ends with the first command that fails, in these surroundings.
     ///
     /// - Parameter before: what root does first.
     public func script(_ text: String, before: String = "") -> Command {
         let prelude = """
-            set -eu
-            \(Mount.leaveOthers)
-            export COFFER="$1" DIR="$2" PASSWORD="$3"
-            [ "$(stat -c %a /dev/fuse)" = 666 ] || {
-                [ -e "$HOME/fuse" ] || mknod -m 666 "$HOME/fuse" c 10 229
-                mount --bind "$HOME/fuse" /dev/fuse
-            }
+            \(Self.prelude)
             \(before)
             exec \(Self.words.joined(separator: " ")) bash -euxc "$4"
             """

@@ -59,16 +59,21 @@ public final class TestVault: Sendable {
         try coffer([verb] + arguments + ["--password-file", passwordFile])
     }
 
+    /// Modes are as in any folder, with which tests compare what is in the mount.
+    private static let modes = ["-o", "umask=0"]
+
     /// Mounts in the background; returns when the mount is usable.
     public func mount(_ arguments: String...) throws {
-        try coffer(["mount", directory, "--password-file", passwordFile] + arguments).run(expecting: 0)
+        let words = ["mount", directory, "--password-file", passwordFile] + Self.modes
+        try coffer(words + arguments).run(expecting: 0)
     }
 
     /// Mounts in the foreground and waits for the mount; the process is the daemon itself.
     ///
     /// - Parameter environment: variables for it besides those of the home.
     public func serve(_ arguments: String..., environment: [String: String] = [:]) throws -> ChildProcess {
-        var command = try coffer(["mount", directory, "--foreground", "--password-file", passwordFile] + arguments)
+        let words = ["mount", directory, "--foreground", "--password-file", passwordFile] + Self.modes
+        var command = try coffer(words + arguments)
         command.environment?.merge(environment) { $1 }
         let process = try command.start()
         // A dead mount may still be there until the new one comes, and the kernel gives its number again: it is asked.

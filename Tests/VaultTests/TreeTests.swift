@@ -29,7 +29,7 @@ import Vault
             #expect(try vault.names() == ["mail"])
             #expect(try vault.names(in: mail).sorted() == ["gmail", "old"])
             #expect(try vault.text("gmail", in: mail) == "a")
-            #expect(try vault.text("gmail", in: vault.node(at: ["mail", "old"])) == "b")
+            #expect(try vault.text("gmail", in: vault.node(at: ["mail", "old"].map { Array($0.utf8) })) == "b")
             #expect(try vault.attributes(of: .root).links == 3)
             #expect(try vault.attributes(of: mail).links == 3)
             #expect(vault.parent(of: mail) == .root)
@@ -138,7 +138,8 @@ import Vault
             #expect(try vault.text("b", in: vault.find("to")) == "1")
             #expect(try vault.attributes(of: vault.find("from")).links == 2)
             #expect(try vault.attributes(of: vault.find("to")).links == 3)
-            #expect(vault.parent(of: try vault.node(at: ["to", "sub"])) == (try vault.find("to")))
+            #expect(
+                vault.parent(of: try vault.node(at: ["to", "sub"].map { Array($0.utf8) })) == (try vault.find("to")))
         }
     }
 

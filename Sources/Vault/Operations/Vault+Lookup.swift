@@ -45,9 +45,9 @@ extension Vault {
 
     /// The node at the end of these names, from the top directory on; no name is the top itself. Symbolic links are not
     /// followed.
-    public func node(at names: [String]) throws(Errno) -> Node {
+    public func node(at names: [[UInt8]]) throws(Errno) -> Node {
         var node = Node.root
-        for name in names { node = unsafe try lookup(Array(name.utf8).span.bytes, in: node, remember: false).0 }
+        for name in names { node = unsafe try lookup(name.span.bytes, in: node, remember: false).0 }
         return node
     }
 

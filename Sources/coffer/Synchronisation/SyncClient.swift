@@ -1,5 +1,4 @@
 internal import Foundation
-internal import Glibc
 internal import Sealing
 internal import SystemPackage
 internal import Vault
@@ -104,12 +103,12 @@ extension VaultOptions {
         _ request: SyncRequest, _ password: PasswordOptions, secret kind: SyncClient.SecretKind = .none
     ) throws -> SyncOutcome {
         try requireFile()
-        if let mount {
+        if let mount = try mount {
             let secret = try VaultOptions.secret(kind, password)
             Interrupts.block()
             return try SyncClient(mount, path).perform(request, secret: secret)
         }
-        let line = try password.readLine(prompt: "Master password: ")
+        let line = try password.readLine(prompt: "Master password: ", locked: path)
         let opened = try open(MasterPassword.from(line))
         // A restored vault may have to go on as another device, which the password allows.
         if kind == .masterPassword || request.isPlainSync {
@@ -150,9 +149,9 @@ extension VaultOptions {
             _ = try MasterPassword.from(line)
             return line
         case .remotePassword:
-            return isatty(STDIN_FILENO) == 1
-                ? try SecretLine.read(terminal: "The remote's password: ")
-                : try SecretLine.read(descriptor: STDIN_FILENO, "standard input")
+            return try SecretLine.ask(
+                "The remote's password: ",
+                orThrow: .nobodyToAsk("the remote's password", options: "--remote-password-command"))
         }
     }
 }

@@ -184,7 +184,7 @@ import Testing
                 let file = try devices.b.home.write(text, to: "kit.txt")
                 try devices.b.coffer(
                     ["join", "--kit", file, "--email", TwoDevices.email, "--password-file", devices.b.passwordFile]
-                ).run(expecting: 1)
+                ).run(expecting: 42)
             }
             try devices.join("--remote", "file:///no/such/folder", expecting: 30)
             expectNothing(devices.b)
