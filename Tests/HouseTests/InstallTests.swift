@@ -44,7 +44,7 @@ import Testing
         try install()
         let expected = Set(
             [
-                "bin/coffer", "sbin/mount.coffer", "sbin/mount.fuse.coffer", "lib/systemd/user/coffer@.service",
+                "bin/coffer", "sbin/mount.coffer", "sbin/mount.fuse.coffer", "share/systemd/user/coffer@.service",
                 "share/bash-completion/completions/coffer", "share/zsh/site-functions/_coffer",
                 "share/fish/vendor_completions.d/coffer.fish",
             ] + Self.manual.map { "share/man/man1/\($0).1" })
@@ -70,6 +70,17 @@ import Testing
         try install("--uninstall")
         #expect(installed() == ["usr/bin/other"])
         try install("--uninstall")
+    }
+
+    /// Where an earlier version has put the unit, it would stay for ever, and hide nothing.
+    @Test func theUnitOfAnEarlierVersionGoes() throws {
+        for isInstalling in [true, false] {
+            try FileManager.default.createDirectory(
+                atPath: home.file("tree/usr/lib/systemd/user"), withIntermediateDirectories: true)
+            try home.write("", to: "tree/usr/lib/systemd/user/coffer@.service")
+            if isInstalling { try install() } else { try install("--uninstall") }
+            #expect(!installed().contains("usr/lib/systemd/user/coffer@.service"))
+        }
     }
 
     /// Each page has the sections of man-pages(7) in their order, and only requests of man(7).

@@ -69,6 +69,26 @@ import Testing
         #expect(result.text.hasPrefix("secret\n"))
     }
 
+    /// In /sbin there are only links, and the program is in no folder of PATH: as after `Mount/install --prefix`.
+    @Test(arguments: ["coffer", "fuse.coffer"]) func helperIsALink(_ type: String) throws {
+        let installation = try home.directory("installation")
+        for folder in ["bin", "sbin"] { _ = try home.directory("installation/\(folder)") }
+        for helper in ["mount.coffer", "mount.fuse.coffer"] {
+            try FileManager.default.moveItem(
+                atPath: home.file("helpers/\(helper)"), toPath: "\(installation)/sbin/\(helper)")
+            try FileManager.default.createSymbolicLink(
+                atPath: home.file("helpers/\(helper)"), withDestinationPath: "\(installation)/sbin/\(helper)")
+        }
+        try FileManager.default.moveItem(atPath: home.file("helpers/coffer"), toPath: "\(installation)/bin/coffer")
+        let result = try run(
+            """
+            mount -t \(type) "$vault" "$dir" -o "$options,noauto,nofail,x-systemd.automount,comment=mine,relatime"
+            echo secret > "$dir/entry" && cat "$dir/entry"
+            "$HOME/installation/bin/coffer" lock "$dir"
+            """)
+        #expect(result.text == "secret\n")
+    }
+
     @Test func wrongPasswordIsAMountFailure() throws {
         try home.write("another-Loud-badger-sings\n", to: "password")
         let result = try run(

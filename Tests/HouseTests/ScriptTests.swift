@@ -53,7 +53,8 @@ import Testing
         #expect(result.code == 0)
         #expect(
             result.text.split(separator: "\n") == [
-                "mount", "/m 1", "--vault", "/v 1", "--idle", "10m", "-o", "allow_other", "--poll", "5s", "--no-sync",
+                "mount", "/m 1", "--vault", "/v 1", "-o", "rw", "-o", "noauto", "-o", "user=me", "--idle", "10m", "-o",
+                "allow_other", "-o", "x-systemd.automount", "--poll", "5s", "--no-sync",
                 "--read-only", "--no-cache", "--adopt",
                 "--no-lock-on-suspend", "--password-file", "/a b",
             ])
