@@ -116,7 +116,7 @@ extension BackupCommand {
         func run() throws {
             let backup = try BackupCommand.path(file)
             let path = Directories.resolved(vault.path)
-            if let mount = vault.mount {
+            if let mount = try vault.mount {
                 throw Failure(
                     .vaultInUse, "The vault \(vault.path) is mounted at \(mount.directory); nothing was changed.",
                     hint: "Lock it with `coffer lock` first.")
@@ -175,14 +175,14 @@ extension VaultOptions {
     private func isShort(_ error: any Error) -> Bool {
         switch error {
         case BackupError.isBeingTaken: true
-        case BackupError.vault(.inUse): mount == nil
+        case BackupError.vault(.inUse): (try? mount) == nil
         default: false
         }
     }
 
     private func backUpOnce(to target: FilePath, _ replaces: Bool) throws -> Backup.Summary {
         let progress = BackupCommand.progress("Backing up")
-        guard let mount else {
+        guard let mount = try mount else {
             return try Backup.create(
                 of: .closed(Directories.resolved(path)), at: target, replaces: replaces, progress: progress)
         }

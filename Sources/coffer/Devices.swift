@@ -55,7 +55,7 @@ struct Devices: ParsableCommand {
 
         func run() throws {
             try vault.requireFile()
-            if let mount = vault.mount {
+            if let mount = try vault.mount {
                 let client = SyncClient(mount, vault.path)
                 _ = try Interrupts.blocked { try client.perform(.find(name), secret: SecretBytes(count: 0)) }
             }

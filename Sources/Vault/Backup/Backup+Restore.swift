@@ -27,7 +27,7 @@ extension Backup {
         let present: VaultFile?
         do throws(VaultError) {
             try VaultFile.checkLength(of: path, more: 10)
-            VaultFile.makeDirectories(parent.isEmpty ? "." : parent)
+            Ownership.makeDirectories(parent.isEmpty ? "." : parent)
             present = try lock(path, summary.vault)
         } catch {
             guard case .notAVault = error else { throw .vault(error) }

@@ -15,7 +15,7 @@ extension VaultFile {
         throws(VaultError)
     {
         let target = restoredPath(vault, stateDirectory)
-        VaultFile.makeDirectories(target.removingLastComponent())
+        Ownership.makeDirectories(target.removingLastComponent())
         do {
             let descriptor = try FileDescriptor.open(
                 target, .writeOnly, options: [.create, .truncate, .closeOnExec, .noFollow],
