@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import Sealing
 internal import SystemPackage
+internal import Vault
 
 /// The mode that a folder had before Coffer took away the right to write: four octal digits in the folder's extended
 /// attribute `user.coffer.mode`; where the file system keeps none, in a file of the state folder.
@@ -41,12 +42,11 @@ struct OriginalMode: Sendable {
     func keep(_ mode: mode_t) -> Bool {
         let digits = [9, 6, 3, 0].map { UInt8(ascii: "0") + UInt8(truncatingIfNeeded: mode >> $0 & 7) }
         if unsafe fsetxattr(descriptor, Self.attribute, digits, digits.count, 0) == 0 { return true }
-        for folder in [file.removingLastComponent().removingLastComponent(), file.removingLastComponent()] {
-            guard unsafe mkdir(folder.string, 0o700) == 0 || errno == EEXIST else { return false }
-        }
+        Ownership.makeDirectories(file.removingLastComponent())
         let made = try? FileDescriptor.open(
             file, .writeOnly, options: [.create, .truncate, .closeOnExec, .noFollow], permissions: [.ownerReadWrite])
         guard let made else { return false }
+        Ownership.give(made, toOwnerOf: file.removingLastComponent())
         return (try? made.closeAfter { try made.writeAll(digits) }) == digits.count
     }
 

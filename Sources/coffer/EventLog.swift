@@ -97,8 +97,10 @@ enum LogFile {
     private static func open() -> FileDescriptor? {
         let file = try? FileDescriptor.open(
             path, .writeOnly, options: [.create, .append, .closeOnExec, .noFollow], permissions: .ownerReadWrite)
+        guard let file else { return nil }
+        Ownership.give(file, toOwnerOf: path.removingLastComponent())
         // Its blocks are taken beforehand, the size stays (FALLOC_FL_KEEP_SIZE).
-        if let file { _ = fallocate64(file.rawValue, 1, 0, limit) }
+        _ = fallocate64(file.rawValue, 1, 0, limit)
         return file
     }
 

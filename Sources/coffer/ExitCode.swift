@@ -103,13 +103,7 @@ extension Failure {
             self.init(
                 .integrityError, "The vault \(vault) is damaged at its very beginning: nothing of it can be read.",
                 hint: "Restore it from a backup, or have it from another device with `coffer join`.")
-        case .incomplete(let missing):
-            self.init(
-                .integrityError,
-                "The vault \(vault) is not whole: it was copied while it was in use, and its latest changes stand in "
-                    + "\(missing.map(\.string).joined(separator: " and ")), which is not there or of another state.",
-                hint: "Copy that from the same place, too, or take a backup there with `coffer backup create`. What is "
-                    + "here can be read with `coffer mount --read-only DIR`; `coffer verify --accept` goes on with it.")
+        case .incomplete(let missing): self.init(missing, of: vault)
         case .rolledBack(let count):
             self.init(
                 .integrityError,
@@ -129,6 +123,16 @@ extension Failure {
         case .io(let errno, let doing):
             self.init(.otherError, "\(doing): \(errno).", hint: Failure.hint(errno))
         }
+    }
+
+    /// A copy without its companions.
+    private init(_ missing: [FilePath], of vault: FilePath) {
+        self.init(
+            .integrityError,
+            "The vault \(vault) is not whole: it was copied while it was in use, and its latest changes stand in "
+                + "\(missing.map(\.string).joined(separator: " and ")), which is not there or of another state.",
+            hint: "Copy that from the same place, too, or take a backup there with `coffer backup create`. What is "
+                + "here can be read with `coffer mount --read-only DIR`; `coffer verify --accept` goes on with it.")
     }
 
     private static func hint(_ errno: Errno) -> String? {

@@ -123,11 +123,9 @@ enum Directories {
     static var data: FilePath { directory("XDG_DATA_HOME", home.appending(".local/share")) }
     static var state: FilePath { directory("XDG_STATE_HOME", home.appending(".local/state")) }
 
-    /// The program's own folder in ``state``, made with mode 0700, as the specification asks.
+    /// The program's own folder in ``state``.
     static func makeState() {
-        let own = state.appending("coffer")
-        _ = try? FileManager.default.createDirectory(
-            atPath: own.string, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+        Ownership.makeDirectories(state.appending("coffer"))
     }
 
     /// A relative path in these variables is to be ignored, says the specification.

@@ -158,7 +158,7 @@ import Testing
             try vault.mount()
             let control = vault.path(".coffer")
             #expect(try Posix.names(vault.directory).isEmpty)
-            #expect(try Posix.names(control).sorted() == ["command", "lock", "status", "verify"])
+            #expect(try Posix.names(control).sorted() == ["backup", "command", "lock", "status", "verify"])
             #expect(try Posix.status(control).st_mode & 0o777 == 0o500)
             #expect(try Posix.code { try Posix.write([1], to: control + "/new") } != 0)
             #expect(unsafe mkdir(control, 0o755) != 0 && errno == EEXIST)

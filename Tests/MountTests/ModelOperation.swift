@@ -153,7 +153,8 @@ extension ModelOperation {
         case 540..<610: return .makeDirectory(first, mode: mode | 0o700)
         case 610..<640: return .removeDirectory(first)
         case 640..<740: return .rename(first, second, flags: [0, 0, 0, 1, 2].randomElement(using: &random) ?? 0)
-        case 740..<780: return .link(first, second)
+        // A swap file has one name (Vault.md).
+        case 740..<780: return isSwapFile(first) ? .status(first) : .link(first, second)
         case 780..<810: return .symbolicLink(target: second, first)
         case 810..<820: return .fifo(first)
         case 820..<850: return .chmod(first, mode: mode | 0o400)
@@ -161,7 +162,7 @@ extension ModelOperation {
             let nanoseconds = Int.random(in: 0..<1_000_000_000, using: &random)
             return .times(first, seconds: Int.random(in: 0...2_000_000_000, using: &random), nanoseconds: nanoseconds)
         case 880..<910:
-            // In memory only, so without attributes (Mounting.md).
+            // In memory only, so without attributes (Vault.md).
             guard !isSwapFile(first) else { return .status(first) }
             let flags = Int32([0, 0, 1, 2].randomElement(using: &random) ?? 0)
             return .setAttribute(first, attribute, count: Int(seed), flags: flags)

@@ -9,9 +9,11 @@ extension Committer {
     func begin(_ session: Identifier) throws(DatabaseFailure) {
         let mark = SessionMark(isOpen: true, hasJournal: journal.isThere, identifier: session)
         self.session = mark
+        // First: where noting it fails half-way, the file may say so already, and SQLite would remove the log.
+        reading.keepLog(true)
+        applier.writer.withLock { $0.connection.keepLog(true) }
         do throws(DatabaseFailure) {
             try applier.writer.withLock { (writer) throws(DatabaseFailure) in try writer.connection.note(mark) }
-            reading.keepLog(true)
         } catch .full {
             isUnmarked = true
         }
@@ -20,7 +22,6 @@ extension Committer {
     func markOpen() throws(Errno) {
         guard isUnmarked, let session else { return }
         try applier.note(session)
-        reading.keepLog(true)
         isUnmarked = false
     }
 

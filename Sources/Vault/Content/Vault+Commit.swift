@@ -68,8 +68,9 @@ extension Vault {
         if state.stored == nil { try describe(&state, record, in: committer) }
         let old = try oldContent(state, record, in: committer)
         committer.advanceClock()
-        var keepsOldChunks = record.detached != 0
-        if !state.versionSaved, record.content.size > 0, !Vault.isScratch(inode) {
+        var keepsOldChunks = false
+        // A file that another one took the place of has no history of its own any more: nobody could find it.
+        if !state.versionSaved, record.content.size > 0, !Vault.isScratch(inode), record.detached == 0 {
             try saveVersion(of: &record, slot: state.slot, in: committer)
             keepsOldChunks = true
         }
@@ -99,11 +100,15 @@ extension Vault {
     ) throws(Errno) {
         var doomed = Set(old).subtracting(kept)
         doomed.remove(0)
-        if !doomed.isEmpty, record.history != 0 {
-            let content = try committer.loadVersion(record.history).0.content
-            doomed.subtract(try chunkListInTransaction(.version, record.history, content, committer))
-        }
+        let version = record.detached != 0 ? record.detached : record.history
+        if !doomed.isEmpty { doomed.subtract(try chunks(ofVersion: version, committer)) }
         for slot in doomed { try committer.deleteChunk(slot) }
+    }
+
+    /// The chunks of a version; none where there is no such one, or none any more.
+    func chunks(ofVersion slot: Int64, _ committer: Committer) throws(Errno) -> [Int64] {
+        guard slot != 0, try committer.has(.version, slot: slot) else { return [] }
+        return try chunkListInTransaction(.version, slot, committer.loadVersion(slot).0.content, committer)
     }
 
     /// What is stored, from the row that is being rewritten.

@@ -51,7 +51,10 @@ final class Connection {
         } catch {
             throw Connection.failure(error)
         }
-        if !isImmutable, let mark = SessionMark.read(self) { keepLog(mark.isOpen) }
+        guard !isImmutable else { return }
+        // What cannot be read may say that the log is needed.
+        let header = try? Header.read(self)
+        keepLog(header.map { SessionMark($0[SessionMark.name])?.isOpen ?? false } ?? true)
     }
 
     /// SQLite opens a file for reading only when opening it for writing fails, for whatever reason: a disk that fails

@@ -96,8 +96,7 @@ extension Vault {
         if isOpen {
             var old = old
             old.detached = versionSlot
-            old.history = 0
-            old.predecessor = 0
+            (old.history, old.predecessor, old.versions, old.oldestVersion) = (0, 0, 0, 0)
             unsafe try committer.putFile(old, slot: slot, previous: seal, content: .keep)
         } else {
             try committer.deleteFile(slot, seal)
@@ -210,10 +209,6 @@ extension Vault {
     func eraseFile(_ slot: Int64, in committer: Committer) throws(Errno) {
         var (record, seal) = try committer.loadFile(slot)
         var chunks = Set(try chunkListInTransaction(.file, slot, record.content, committer))
-        if record.detached != 0 {
-            let (version, _) = try committer.loadVersion(record.detached)
-            chunks.subtract(try chunkListInTransaction(.version, record.detached, version.content, committer))
-        }
         var chain: [VersionChainItem] = []
         var walk = [record.predecessor, record.history].filter { $0 != 0 }
         while let slot = walk.popLast() {
@@ -227,7 +222,13 @@ extension Vault {
             try committer.deleteVersion(item.slot, item.seal)
         }
         record.history = 0
-        for slot in chunks where slot != 0 { try committer.deleteChunk(slot) }
+        // The version that this file became has its chunks from then, unless it was dropped, and they with it.
+        let isReplaced = record.detached != 0
+        if isReplaced { chunks.subtract(try self.chunks(ofVersion: record.detached, committer)) }
+        for slot in chunks where slot != 0 {
+            if isReplaced, try !committer.has(.chunk, slot: slot) { continue }
+            try committer.deleteChunk(slot)
+        }
         try committer.deleteFile(slot, seal)
     }
 }

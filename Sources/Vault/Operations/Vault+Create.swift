@@ -231,7 +231,6 @@ extension Vault {
     public func link(_ node: Node, _ name: RawSpan, in parent: Node, remember: Bool) throws(Errno) -> Attributes {
         if isReadOnly { throw .readOnlyFileSystem }
         try Vault.check(name)
-        try settle(node)
         return try committer.withLock { (committer) throws(Errno) in
             var (inode, directory) = try tree.withLock { (tree) throws(Errno) in
                 let inode = try tree.inode(node)
@@ -243,8 +242,7 @@ extension Vault {
                 guard inode.links < 65_000 else { throw .tooManyLinks }
                 return (inode, directory)
             }
-            // Its name went meanwhile.
-            guard !inode.isVolatile else { throw .noSuchFileOrDirectory }
+            guard !inode.isVolatile else { throw .notPermitted }
             inode.changed = .now()
             inode.links += 1
             directory = Vault.touched(directory)

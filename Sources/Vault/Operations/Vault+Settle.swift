@@ -9,15 +9,6 @@ extension Vault {
         if let index = tree.withLock({ $0.find(name, in: parent) }) { try settle(index) }
     }
 
-    /// The same for a file that gets a second name.
-    func settle(_ node: Node) throws(Errno) {
-        let index = tree.withLock { tree -> UInt32? in
-            guard let inode = try? tree.inode(node), inode.isVolatile, !inode.isDirectory else { return nil }
-            return tree.names(of: node).first
-        }
-        if let index { try settle(index) }
-    }
-
     private func settle(_ index: UInt32) throws(Errno) {
         let node = tree.withLock { tree in
             let dentry = tree.dentry(at: index)

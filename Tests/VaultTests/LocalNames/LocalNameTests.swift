@@ -57,7 +57,6 @@ import Testing
             .rename("b", "a~", flags: 0),
         ],
         [.save(".a.swp", 1, isLarge: false), .save("a", 2, isLarge: false), .rename("a", ".a.swp", flags: 2)],
-        [.save(".a.swp", 1, isLarge: false), .link(".a.swp", "a"), .unlink(".a.swp"), .unlink("a")],
     ]
 
     @Test(arguments: known) func vaultOpensAgain(_ steps: [NameStep]) throws {
