@@ -56,6 +56,14 @@ import Testing
             .save("b", 2, isLarge: false),
             .rename("b", "a~", flags: 0),
         ],
+        [
+            .save("l", 1, isLarge: false), .save("a", 2, isLarge: true), .open("a", truncate: false),
+            .rename("l", "a", flags: 0), .write(3), .close,
+        ],
+        [
+            .save("b", 1, isLarge: true), .open("b", truncate: true), .unlink("b"), .save("b", 2, isLarge: true),
+            .close,
+        ],
         [.save(".a.swp", 1, isLarge: false), .save("a", 2, isLarge: false), .rename("a", ".a.swp", flags: 2)],
     ]
 
