@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -147,7 +148,15 @@ static ssize_t read_checked(int descriptor, void *bytes, size_t count, off_t off
     return offset < 0 ? syscall(SYS_read, descriptor, bytes, count)
                       : syscall(SYS_pread64, descriptor, bytes, count, offset);
 }
-ssize_t read(int descriptor, void *bytes, size_t count) { return read_checked(descriptor, bytes, count, -1); }
+// A cancellation point, as the C library's (pthreads(7)): libfuse ends its threads by cancelling them in here. Without
+// that, a mount whose client still has a control file open never ended.
+ssize_t read(int descriptor, void *bytes, size_t count) {
+    int type;
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+    ssize_t done = read_checked(descriptor, bytes, count, -1);
+    pthread_setcanceltype(type, NULL);
+    return done;
+}
 ssize_t pread(int descriptor, void *bytes, size_t count, off_t offset) {
     return read_checked(descriptor, bytes, count, offset);
 }
