@@ -125,7 +125,9 @@ extension Vault {
         // An empty content may compete with one that is still to come from another device.
         let isLive = record.content.size > 0 || (committer.root.isReplicated && !record.heads.isEmpty)
         let hasContent = isLive || record.history != 0 || record.predecessor != 0
-        if (hasContent && !dentry.isLocal) || inode.isDirectory {
+        // A backup whose file is gone for good, such as one that was empty: nothing else has its content.
+        let isStranded = dentry.isLocal && !isHeld && record.successor != .none
+        if (hasContent && (!dentry.isLocal || isStranded)) || inode.isDirectory {
             record.changed = now
             try committer.putInTrash(entry, dentry.slot, entrySeal, now: now)
             unsafe try committer.putFile(record, slot: inode.slot, previous: seal, content: .keep)

@@ -65,6 +65,9 @@ import Testing
             .close,
         ],
         [.save(".a.swp", 1, isLarge: false), .save("a", 2, isLarge: false), .rename("a", ".a.swp", flags: 2)],
+        [
+            .create("a~"), .save("a", 2, isLarge: false), .rename("a", "a~", flags: 2), .unlink("a"), .unlink("a~"),
+        ],
     ]
 
     @Test(arguments: known) func vaultOpensAgain(_ steps: [NameStep]) throws {
