@@ -16,7 +16,7 @@ let strict: [SwiftSetting] = [
 ]
 
 /// What the tests spend their time in is optimised in their runs, too: the simulation of synchronisation, ten thousand
-/// times in each, and the model test, which makes and checks contents.
+/// times in each, the sequences of operations on a vault, and the model test, which makes and checks contents.
 let optimized = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -77,7 +77,7 @@ let package = Package(
 
         layer("Sealing", ["CCrypto", "CLinux", "CSodium", "CUtf8proc"], settings: optimized),
         layer("Format", [], settings: optimized),
-        layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system]),
+        layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system], settings: optimized),
         layer("Sync", ["Vault", "Format", "Sealing", system], settings: optimized),
         layer("Remotes", ["CCurl", "CExpat", "CLinux", "Sync", system]),
         layer("KitImage", ["CPNG", "CQRencode", "CTurboJPEG", "CZbar"]),
@@ -100,7 +100,7 @@ let package = Package(
         .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: strict),
         tests("SealingTests", ["CSodium", "Sealing"]),
         tests("FormatTests", ["Format"]),
-        tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system]),
+        tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system], settings: optimized),
         tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", system], settings: optimized),
         tests("RemotesTests", ["Remotes", "Sync", "TestSupport"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),

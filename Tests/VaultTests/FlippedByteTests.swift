@@ -35,9 +35,14 @@ import Testing
         func open() throws(VaultError) -> Vault {
             let options = Vault.OpenOptions(readOnly: true, tolerateDamage: true, stateDirectory: fixture.state)
             let locked = try LockedVault(fixture.file, options)
-            let password: MasterPassword
-            do { password = try MasterPassword(Fixture.password) } catch { throw .wrongPassword }
-            let key = locked.header[Header.unlockWrap] == wrap ? key : try locked.unwrap(password)
+            let key: AccountKey
+            if locked.header[Header.unlockWrap] == wrap {
+                key = self.key
+            } else {
+                let password: MasterPassword
+                do { password = try MasterPassword(Fixture.password) } catch { throw .wrongPassword }
+                key = try locked.unwrap(password)
+            }
             return Vault(
                 try Unlocked(
                     file: locked.file, accountKey: key, header: locked.header, vault: locked.identifier,
