@@ -33,11 +33,14 @@ final class VaultFileSystem: FileSystem {
     /// The mode of what is made; the kernel has taken the caller's own umask(2) from it.
     func masked(_ mode: UInt32) -> UInt32 { mode & ~umask }
 
-    /// Runs one operation, unless the vault is being locked.
+    /// Runs one operation, unless the vault is being locked. On a full disk what is kept gives way, and it is tried again.
     func pass<R>(_ body: () throws(Errno) -> R) throws(Errno) -> R {
         guard gate.enter() else { throw .socketNotConnected }
         defer { gate.leave() }
-        return try body()
+        do throws(Errno) { return try body() } catch {
+            guard error == .noSpace, vault.giveWayIfFull() else { throw error }
+            return try body()
+        }
     }
 
     func entry(_ found: (Node, Attributes)) -> Entry {
@@ -152,9 +155,11 @@ final class VaultFileSystem: FileSystem {
         guard gate.enter() else { throw Errno(rawValue: ESHUTDOWN) }
         defer { gate.leave() }
         let found = vault.statistics()
-        let free = found.availableBytes / 4096
+        // What is kept of earlier contents gives way.
+        let free = (found.availableBytes &+ found.yieldingBytes) / 4096
         return Statistics(
-            blockSize: 4096, blocks: found.fileBytes / 4096 &+ free, freeBlocks: free,
+            blockSize: 4096, blocks: (found.fileBytes &- min(found.fileBytes, found.yieldingBytes)) / 4096 &+ free,
+            freeBlocks: free,
             files: UInt64(found.files) &+ (1 << 40), freeFiles: 1 << 40, nameLength: UInt64(Limits.nameLength))
     }
 

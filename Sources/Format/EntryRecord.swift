@@ -16,6 +16,8 @@ public struct EntryRecord: Equatable, Sendable {
     public var removed: Int64
     /// Never leaves this device: editors' scratch files.
     public var isLocal: Bool
+    /// Another device has removed it. Not in records of before this field.
+    public var isRemovedElsewhere = false
     /// 1 to 255 bytes, neither `/` nor NUL.
     public var name: [UInt8]
 
@@ -41,7 +43,7 @@ public struct EntryRecord: Equatable, Sendable {
         sink.append(stamp)
         sink.append(made)
         sink.append(removed)
-        sink.append(UInt8(isLocal ? 1 : 0))
+        sink.append(UInt8((isLocal ? 1 : 0) | (isRemovedElsewhere ? 2 : 0)))
         sink.append(UInt8(truncatingIfNeeded: name.count))
         sink.append(bytes: name)
     }
@@ -53,6 +55,7 @@ public struct EntryRecord: Equatable, Sendable {
             identifier: fields.identifier, parent: fields.parent, file: fields.file, stamp: fields.stamp,
             made: fields.made, removed: fields.removed, isLocal: fields.isLocal,
             name: try cursor.array(bytes, count: fields.nameLength))
+        isRemovedElsewhere = fields.isRemovedElsewhere
         guard name.allSatisfy({ $0 != 0 && $0 != 0x2F }) else { throw .invalid(field: "name") }
         try cursor.padding(bytes)
     }
@@ -67,6 +70,7 @@ public struct EntryRecord: Equatable, Sendable {
         public let made: UInt64
         public let removed: Int64
         public let isLocal: Bool
+        public let isRemovedElsewhere: Bool
         public let nameLength: Int
         /// The offset of the name in the decoded bytes.
         public let nameOffset: Int
@@ -84,7 +88,8 @@ public struct EntryRecord: Equatable, Sendable {
             stamp = try cursor.stamp(bytes)
             made = try cursor.integer(bytes)
             removed = try cursor.integer(bytes)
-            isLocal = try cursor.integer(bytes, as: UInt8.self) & 1 == 1
+            let flags = try cursor.integer(bytes, as: UInt8.self)
+            (isLocal, isRemovedElsewhere) = (flags & 1 != 0, flags & 2 != 0)
             nameLength = Int(try cursor.integer(bytes, as: UInt8.self))
             nameOffset = cursor.offset
             guard nameLength >= 1 else { throw .invalid(field: "name") }

@@ -18,12 +18,16 @@ public enum Limits {
     public static let metadata = 131_072
     /// The least padded size of a record, in bytes.
     public static let recordFloor = 256
-    /// How many earlier versions of a file are kept before the oldest are dropped…
+    /// How many earlier versions of a file are kept before they are thinned by age…
     public static let versionsMost = 64
     /// …and how many stay then.
     public static let versionsKept = 48
     /// Versions older than this many seconds are dropped (one year).
     public static let versionAge: Int64 = 365 * 86400
+    /// What another device's edit took the place of does not give way for this many seconds (30 days)…
+    public static let protectedAge: Int64 = 30 * 86400
+    /// …and of each file at most so many of these versions, the latest.
+    public static let versionsProtected = 16
     /// Removed entries stay in the trash this many seconds (30 days)…
     public static let trashAge: Int64 = 30 * 86400
     /// …and at most this many of them, the latest.

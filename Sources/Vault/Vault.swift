@@ -75,6 +75,12 @@ public final class Vault: Sendable {
     /// Room that is set aside, for a full disk.
     let reserve: Reserve
     let reserveReport = Mutex(ReserveReport())
+    /// What may be kept, and what gives way next.
+    let kept = Mutex(KeptState())
+    /// Held by whoever makes room.
+    let giving = Mutex(())
+    /// What the pages of the store take that are in use, as of the last look.
+    let storedBytes = Atomic<UInt64>(0)
     /// What became of contents that could not be saved before the vault was locked last.
     public var restored: ReserveReport { reserveReport.withLock { $0 } }
 
@@ -138,6 +144,8 @@ public final class Vault: Sendable {
         maintenance.stop()
         endHold()
         let unsaved = save()
+        kept.withLock { $0.lookAgain() }
+        keepBounds()
         closeReserve(unsaved, discarding: discarding)
         // Of a file that has lost its name, the logs are the last trace: they stay.
         let isInPlace = unsaved.strayed.isEmpty

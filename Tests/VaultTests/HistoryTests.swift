@@ -157,7 +157,8 @@ import Testing
         let history = try vault.history(of: node)
         #expect(history.count >= Limits.versionsKept && history.count <= Limits.versionsMost)
         for (index, version) in history.enumerated() {
-            content[100_000] = UInt8(Limits.versionsMost + 4 - index)
+            // The first of all stays: it goes by its age.
+            content[100_000] = index + 1 == history.count ? 0xAA : UInt8(Limits.versionsMost + 4 - index)
             #expect(try vault.read(version: version).withBytes { $0.copied } == content, "version \(index)")
         }
         #expect(try vault.verify { _, _ in }.damage.isEmpty)

@@ -19,6 +19,7 @@ extension Committer {
     func putInTrash(_ entry: EntryRecord, _ slot: Int64, _ seal: Seal?, now: Timestamp) throws(Errno) {
         var entry = entry
         entry.removed = max(1, now.seconds)
+        entry.isRemovedElsewhere = false
         entry.stamp = nextStamp()
         try putEntry(entry, slot: slot, previous: seal)
     }

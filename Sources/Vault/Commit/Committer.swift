@@ -26,6 +26,9 @@ final class Committer {
     var sync = SyncIndex()
     /// Segments from all rows: what is left of the list.
     var scan: OwnScan?
+    /// Versions that files which were replaced while they are open share their chunks with: the version's row, and the
+    /// file's. Of one that is closed nothing is said any more; one too many costs a version that could go.
+    var openVersions: [Int64: Int64] = [:]
     /// Records of files that were written last.
     var recent = RecentFiles()
     /// Set while nothing may be written: opened read-only, being locked, or without its file.

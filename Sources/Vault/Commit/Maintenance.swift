@@ -61,7 +61,7 @@ extension Vault {
         applier.noteSpace()
         settleReserve()
         reserve.grow()
-        purgeTrash()
+        keepBounds()
         endHoldWhereShort()
         if applier.durability.size > Maintenance.checkpointSize { checkpoint() }
         let failures = contents.withLock { Array($0.values) }.compactMap { content in

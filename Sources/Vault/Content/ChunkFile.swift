@@ -164,6 +164,18 @@ final class ChunkFile: Sendable {
         cells.withLock { $0.free.append(contentsOf: released) }
     }
 
+    /// Cuts free cells off the end of the file.
+    func cutEnd() {
+        guard !isReadOnly, let file = opened.withLock({ $0?.file }) else { return }
+        cells.withLock { cells in
+            guard cells.held == nil else { return }
+            let free = Set(cells.free)
+            while cells.end > 0, free.contains(cells.end - 1) { cells.end -= 1 }
+            cells.free.removeAll { $0 >= cells.end }
+            _ = ftruncate(file.rawValue, Int(cells.end) * Limits.chunkSize)
+        }
+    }
+
     /// From now on no cell that a row has named changes, until ``letGo()``.
     func hold() { cells.withLock { $0.held = $0.held ?? [] } }
 

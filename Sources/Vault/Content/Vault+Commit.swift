@@ -7,7 +7,13 @@ internal import SystemPackage
 extension Vault {
     func commit(_ state: inout ContentState) throws(Errno) {
         guard state.isDirty, state.slot != 0 else { return }
-        do throws(Errno) { try store(&state) } catch {
+        do throws(Errno) {
+            do throws(Errno) { try store(&state) } catch {
+                let isFull = error == .noSpace || error == .diskQuotaExceeded
+                guard isFull, giveWay(to: UInt64(clamping: state.dirtyBytes)) else { throw error }
+                try store(&state)
+            }
+        } catch {
             state.failure = error
             throw error
         }

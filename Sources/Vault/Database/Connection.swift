@@ -90,6 +90,11 @@ final class Connection {
             try database.execute(sql: "PRAGMA query_only = ON")
             return
         }
+        // With it, free pages can be given back to the disk a few at a time. A file that has tables keeps what it has until
+        // it is compacted (<https://www.sqlite.org/pragma.html#pragma_auto_vacuum>); there this would be a write.
+        if try Int.fetchOne(database, sql: "PRAGMA page_count") == 0 {
+            try database.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+        }
         try database.execute(sql: "PRAGMA journal_mode = WAL")
         try database.execute(sql: "PRAGMA synchronous = NORMAL")
         // Without it deleted bytes stay in the file.

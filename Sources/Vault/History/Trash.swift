@@ -2,7 +2,7 @@ internal import Format
 internal import Synchronization
 internal import SystemPackage
 
-/// What was removed and is kept for 30 days, the latest 10,000 of it: rows of the store, of which only
+/// What was removed and is kept for a time, the latest 10,000 of it: rows of the store, of which only
 /// the whereabouts are in memory.
 struct Trash {
     struct Item {
@@ -16,6 +16,8 @@ struct Trash {
         var removed: Int64
         /// By directory and name, to find the entry again when its name comes back.
         var nameHash: UInt64
+        /// Another device has removed it.
+        var isOthers = false
         var isTaken = false
     }
 
@@ -133,13 +135,18 @@ struct Trash {
         index(item, at: place)
     }
 
+    /// All that are in it, oldest first.
+    var waiting: [Item] { items[first...].filter { !$0.isTaken } }
+
     /// Takes out what is too old or too much, at most `most` items.
-    mutating func takeExpired(now: Int64, most: Int) -> [Item] {
+    ///
+    /// - Parameter age: the highest, in seconds.
+    mutating func takeExpired(now: Int64, age: Int64 = Limits.trashAge, most: Int) -> [Item] {
         var expired: [Item] = []
         while first < items.count, expired.count < most {
             let item = items[first]
             if !item.isTaken {
-                guard count > Limits.trashCount || item.removed < now - Limits.trashAge else { break }
+                guard count > Limits.trashCount || item.removed < now - age else { break }
                 expired.append(item)
                 forget(item)
             }
@@ -155,14 +162,15 @@ extension Vault {
     ///
     /// - Parameter now: in seconds since 1970.
     func purgeTrash(now: Int64 = Timestamp.now().seconds) {
+        let age = Int64(keeping.trashDays) * 86400
         for _ in 0..<32 {
-            let expired = trash.withLock { $0.takeExpired(now: now, most: 8) }
+            let expired = trash.withLock { $0.takeExpired(now: now, age: age, most: 8) }
             guard !expired.isEmpty, erase(expired) else { return }
         }
     }
 
     /// - Returns: whether that could be stored; on a full disk the next ones could not either.
-    private func erase(_ expired: [Trash.Item]) -> Bool {
+    func erase(_ expired: [Trash.Item]) -> Bool {
         committer.withLock { committer in
             committer.removes = true
             defer { committer.removes = false }

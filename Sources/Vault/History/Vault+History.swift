@@ -96,6 +96,7 @@ extension Vault {
         if isOpen {
             var old = old
             old.detached = versionSlot
+            committer.openVersions[versionSlot] = slot
             (old.history, old.predecessor, old.versions, old.oldestVersion) = (0, 0, 0, 0)
             unsafe try committer.putFile(old, slot: slot, previous: seal, content: .keep)
         } else {
@@ -125,57 +126,26 @@ extension Vault {
         return slot
     }
 
-    /// Drops the oldest versions when there are too many or they are too old. Rare, so that its cost is
+    /// Drops versions when there are too many, thinned by age, and those that are too old. Rare, so that its cost is
     /// spread over many saves.
     private func trimHistory(
         of record: inout FileRecord, present: [Int64]? = nil, in committer: Committer
     ) throws(Errno) {
-        let tooOld = Timestamp.now().seconds - Limits.versionAge
+        let now = Timestamp.now().seconds
+        let tooOld = now - Int64(keeping.versionDays) * 86400
         guard Int(record.versions) > Limits.versionsMost || record.oldestVersion < tooOld else { return }
-        var chain: [VersionChainItem] = []
-        var walk = [record.predecessor, record.history].filter { $0 != 0 }
-        while let slot = walk.popLast() {
-            let (version, seal) = try committer.loadVersion(slot)
-            chain.append(VersionChainItem(slot: slot, record: version, seal: seal))
-            if version.predecessor != 0 { walk.append(version.predecessor) }
-            if version.previous != 0 { walk.append(version.previous) }
+        let chain = try VersionChain(of: record, committer)
+        let protected = chain.protected(behind: record, own: committer.root.device, now: now)
+        let times = chain.items.map(\.record.superseded.seconds)
+        var doomed = Set(times.indices.filter { times[$0] < tooOld && !protected.contains($0) })
+        if times.count - doomed.count > Limits.versionsMost {
+            doomed.formUnion(
+                Thinning.excess(times, now: now, keeping: Limits.versionsKept) { !protected.contains($0) })
         }
-        let kept = chain.prefix(Limits.versionsKept).prefix { $0.record.superseded.seconds >= tooOld }.count
-        guard kept < chain.count else { return }
         let chunks: [Int64]
         if let present { chunks = present } else { chunks = try presentChunks(of: record, committer) }
-        try dropVersions(of: &record, chain, keeping: kept, present: chunks, in: committer)
-    }
-
-    private func dropVersions(
-        of record: inout FileRecord, _ chain: [VersionChainItem], keeping kept: Int, present: [Int64],
-        in committer: Committer
-    ) throws(Errno) {
-        let gone = Set(chain[kept...].map(\.slot))
-        if gone.contains(record.history) { record.history = 0 }
-        if gone.contains(record.predecessor) { record.predecessor = 0 }
-        for item in chain[..<kept] where gone.contains(item.record.previous) || gone.contains(item.record.predecessor) {
-            var version = item.record
-            if gone.contains(version.previous) { version.previous = 0 }
-            if gone.contains(version.predecessor) { version.predecessor = 0 }
-            unsafe try committer.putVersion(version, slot: item.slot, previous: item.seal, content: .keep)
-        }
-        // A chunk is shared by neighbours in time only: what the oldest kept one has stays, and the
-        // present content's where none is kept.
-        var shared = Set<Int64>()
-        for item in chain[..<kept] {
-            shared.formUnion(try chunkListInTransaction(.version, item.slot, item.record.content, committer))
-        }
-        shared.formUnion(present)
-        for item in chain[kept...] {
-            for slot in try chunkListInTransaction(.version, item.slot, item.record.content, committer)
-            where slot != 0 && shared.insert(slot).inserted {
-                try committer.deleteChunk(slot)
-            }
-            try committer.deleteVersion(item.slot, item.seal)
-        }
-        record.versions = UInt32(truncatingIfNeeded: kept)
-        record.oldestVersion = chain[..<kept].last?.record.superseded.seconds ?? Timestamp.now().seconds
+        let slots = Set(doomed.map { chain.items[$0].slot })
+        try drop(slots, from: chain, of: &record, present: chunks, in: committer)
     }
 
     private func presentChunks(of record: FileRecord, _ committer: Committer) throws(Errno) -> [Int64] {
@@ -207,37 +177,31 @@ extension Vault {
 
     /// Deletes a file's row with its chunks and all its versions: nothing points at it any more.
     func eraseFile(_ slot: Int64, in committer: Committer) throws(Errno) {
-        var (record, seal) = try committer.loadFile(slot)
+        let (record, seal) = try committer.loadFile(slot)
         var chunks = Set(try chunkListInTransaction(.file, slot, record.content, committer))
-        var chain: [VersionChainItem] = []
-        var walk = [record.predecessor, record.history].filter { $0 != 0 }
-        while let slot = walk.popLast() {
-            let (version, seal) = try committer.loadVersion(slot)
-            chain.append(VersionChainItem(slot: slot, record: version, seal: seal))
-            if version.predecessor != 0 { walk.append(version.predecessor) }
-            if version.previous != 0 { walk.append(version.previous) }
-        }
-        for item in chain {
+        // A file that was replaced while programs have it open still reads what it shares with one of the versions.
+        var read = Set<Int64>()
+        for item in try VersionChain(of: record, committer).items {
             chunks.formUnion(try chunkListInTransaction(.version, item.slot, item.record.content, committer))
+            if let reading = committer.openVersions[item.slot], try committer.has(.file, slot: reading) {
+                let other = try committer.loadFile(reading).0
+                read.formUnion(try chunkListInTransaction(.file, reading, other.content, committer))
+            }
             try committer.deleteVersion(item.slot, item.seal)
         }
-        record.history = 0
+        chunks.subtract(read)
         // The version that this file became has its chunks from then, unless it was dropped, and they with it.
         let isReplaced = record.detached != 0
-        if isReplaced { chunks.subtract(try self.chunks(ofVersion: record.detached, committer)) }
+        if isReplaced {
+            chunks.subtract(try self.chunks(ofVersion: record.detached, committer))
+            committer.openVersions[record.detached] = nil
+        }
         for slot in chunks where slot != 0 {
             if isReplaced, try !committer.has(.chunk, slot: slot) { continue }
             try committer.deleteChunk(slot)
         }
         try committer.deleteFile(slot, seal)
     }
-}
-
-/// One version on the way through a history.
-struct VersionChainItem {
-    let slot: Int64
-    let record: VersionRecord
-    let seal: Seal
 }
 
 extension FileRecord {

@@ -144,8 +144,10 @@ extension Vault {
         /// Of the file system that the vault's file is on, in bytes.
         public var totalBytes: UInt64
         public var availableBytes: UInt64
-        /// What the vault's file takes, in bytes.
+        /// What the vault's file and its chunks take, in bytes.
         public var fileBytes: UInt64
+        /// Of that, what would give way to new contents.
+        public var yieldingBytes: UInt64
     }
 
     public func statistics() -> Statistics {
@@ -159,6 +161,6 @@ extension Vault {
         return Statistics(
             entries: entries, files: files, trash: trash.withLock { $0.count },
             totalBytes: UInt64(space.f_blocks) &* unit, availableBytes: UInt64(space.f_bavail) &* unit,
-            fileBytes: UInt64(clamping: status.st_size))
+            fileBytes: UInt64(clamping: status.st_size) &+ chunks.size, yieldingBytes: keptBytes().yielding)
     }
 }

@@ -152,12 +152,13 @@ extension ReplicationTransaction {
         if placed(entry.identifier) != nil { (entry.identifier, entry.made) = (.fresh(), 0) }
         if entry.removed == 0 { entry.removed = max(1, now) }
         entry.file = file.identifier
+        entry.isRemovedElsewhere = true
         try committer.putEntry(entry, slot: slot, previous: nil)
         let hash = vault.tree.withLock { unsafe $0.nameHash(entry.name.span.bytes, in: entry.parent) }
         overlay.add(
             .trash(
                 Trash.Item(
                     entry: entry.identifier, entrySlot: slot, file: file.identifier, lineage: lineage,
-                    fileSlot: file.slot, removed: entry.removed, nameHash: hash)))
+                    fileSlot: file.slot, removed: entry.removed, nameHash: hash, isOthers: true)))
     }
 }

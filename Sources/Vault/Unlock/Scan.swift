@@ -34,6 +34,7 @@ struct Scan {
         var nameOffset: Int
         var nameLength: UInt8
         var isLocal: Bool
+        var isRemovedElsewhere: Bool
     }
 
     mutating func add(_ other: Scan) {
@@ -113,7 +114,8 @@ struct Scanner: Sendable {
                     Scan.Entry(
                         identifier: fields.identifier, slot: slot, parent: fields.parent, file: fields.file,
                         removed: fields.removed, nameOffset: scan.names.count,
-                        nameLength: UInt8(truncatingIfNeeded: fields.nameLength), isLocal: fields.isLocal))
+                        nameLength: UInt8(truncatingIfNeeded: fields.nameLength), isLocal: fields.isLocal,
+                        isRemovedElsewhere: fields.isRemovedElsewhere))
                 let range = fields.nameOffset..<(fields.nameOffset + fields.nameLength)
                 unsafe bytes.extracting(range).withUnsafeBytes { unsafe scan.names.append(contentsOf: $0) }
             } catch {
@@ -257,7 +259,7 @@ struct TreeBuilder {
                 Trash.Item(
                     entry: entry.identifier, entrySlot: entry.slot, file: entry.file,
                     lineage: tree.lineage(of: node), fileSlot: slot, removed: entry.removed,
-                    nameHash: tree.nameHash(name, in: entry.parent)))
+                    nameHash: tree.nameHash(name, in: entry.parent), isOthers: entry.isRemovedElsewhere))
             return
         }
         guard let node else { return damage.append(Damage(path: text(name), "its file is missing")) }
