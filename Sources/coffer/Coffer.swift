@@ -29,8 +29,8 @@ struct Coffer: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Init.self, Mount.self, Lock.self, Status.self, LogCommand.self, List.self, Show.self, Verify.self,
-            Passwd.self, BackupCommand.self, KitCommand.self, Account.self, Join.self, SyncCommand.self,
-            RemoteCommand.self, Devices.self, Rotate.self,
+            Passwd.self, BackupCommand.self, Compact.self, Settings.self, KitCommand.self, Account.self, Join.self,
+            SyncCommand.self, RemoteCommand.self, Devices.self, Rotate.self,
         ])
 
     static func main() {

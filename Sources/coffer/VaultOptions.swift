@@ -56,6 +56,9 @@ struct VaultOptions: ParsableArguments {
                 for line in vault.restored.lines { Console.say(line) }
                 tell(vault.setAside)
                 if vault.isRestored, !vault.isReadOnly { noteRestored(vault) }
+                if let settings = try? SyncSettings.kept(in: vault) {
+                    vault.keeping = (settings.keeping ?? KeepingSettings()).value
+                }
                 return vault
             } catch {
                 // Another verb lets go of it in a moment, and the next one may be faster than this one; a mount does not.

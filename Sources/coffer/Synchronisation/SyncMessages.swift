@@ -21,6 +21,9 @@ enum SyncRequest: Codable, Sendable {
     case setAddress(String)
     /// The secret: the master password.
     case rotate
+    /// What the vault keeps of what is not live any more, changed first where there is a change.
+    case keeping(KeepingChange?)
+    case compact
     /// How a job is doing.
     case poll(job: UInt64)
     case cancel(job: UInt64)
@@ -65,6 +68,8 @@ struct SyncOutcome: Codable, Sendable {
     var remote: RemoteView?
     var devices: [SyncOverview.Device]?
     var account: AccountView?
+    var keeping: KeepingSettings?
+    var compaction: CompactionView?
     /// Sentences for people.
     var notes: [String] = []
 }

@@ -21,6 +21,9 @@ struct SyncSettings: Codable, Equatable, Sendable {
         var acknowledged: UInt64?
     }
 
+    /// What is kept of what is not live any more; nil where nothing was set.
+    var keeping: KeepingSettings?
+
     /// The account's e-mail address; nil where none is set.
     var account: Account?
 

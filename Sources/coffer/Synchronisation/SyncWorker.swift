@@ -9,7 +9,7 @@ final class SyncWorker: Sendable {
     let vault: Vault
     private let session = Mutex<SyncSession?>(nil)
     private let shown = Mutex(SyncOverview())
-    private let doing = Mutex<String?>(nil)
+    let doing = Mutex<String?>(nil)
     private let receipt = Mutex((isOwed: false, isNew: false))
     private let watch = Mutex((hints: HintWatch(), last: ContinuousClock.now - .seconds(86400)))
 
@@ -244,6 +244,8 @@ extension SyncWorker {
         case .account: SyncOutcome(account: AccountView(email: try settings().account?.email))
         case .setAddress(let address): try setAddress(address, secret)
         case .rotate: try await rotate(secret)
+        case .keeping(let change): try keeping(after: change)
+        case .compact: try compact()
         case .poll, .cancel: SyncOutcome()
         }
     }
