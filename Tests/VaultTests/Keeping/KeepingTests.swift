@@ -152,7 +152,8 @@ import Testing
         #expect(try KeptRows.complaint(fixture) == nil, "seed \(seed):\n\(run.log.joined(separator: "\n"))")
     }
 
-    private static let seeds = ProcessInfo.processInfo.environment["COFFER_KEEPING_SEEDS"].flatMap { Int($0) } ?? (Program.long ? 500 : 12)
+    private static let seeds =
+        ProcessInfo.processInfo.environment["COFFER_KEEPING_SEEDS"].flatMap { Int($0) } ?? (Program.long ? 500 : 12)
 
     /// With a bound of nothing, all that is kept is gone, in the rows, too.
     @Test func nothingIsLeftOver() throws {
