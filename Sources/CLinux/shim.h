@@ -30,7 +30,6 @@ int renameat2(int old_folder, const char *old_name, int new_folder, const char *
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/types.h>
 
 int fcntl(int descriptor, int command, ...);
 long syscall(long number, ...);

@@ -38,8 +38,7 @@ final class Durability: Sendable {
 
     /// Makes the names of new files beside `path` survive, too: a sync of a file is none of its name (fsync(2)).
     static func synchronizeNames(beside path: FilePath) throws(Errno) {
-        let directory = path.removingLastComponent()
-        guard let opened = try? FileDescriptor.open(directory.isEmpty ? "." : directory, .readOnly) else {
+        guard let opened = unsafe try? FileDescriptor.open(Surroundings.folder(of: path), .readOnly) else {
             throw .ioError
         }
         defer { try? opened.close() }

@@ -123,7 +123,8 @@ extension Vault {
             countStoredBytes()
             let state = keptBytes()
             guard state.free < max(64 << 20, bytes &+ bytes / 8) else { return false }
-            let went = giveUp(bytes &+ 2 * Vault.scarce(state.disk), state, most: .max)
+            let missing = bytes > state.free ? bytes - state.free : 0
+            let went = giveUp(missing &+ 2 * Vault.scarce(state.disk), state, most: .max)
             // What stood in pages goes back to the disk only with the end of the file.
             if went { shrink(pages: 1 << 20) }
             return went
