@@ -77,8 +77,6 @@ public final class Vault: Sendable {
     let reserveReport = Mutex(ReserveReport())
     /// What may be kept, and what gives way next.
     let kept = Mutex(KeptState())
-    /// When the files were last looked for under their names, in milliseconds of the monotonic clock.
-    let filesChecked = Atomic<Int64>(.min / 2)
     /// Held by whoever makes room.
     let giving = Mutex(())
     /// What the pages of the store take that are in use, as of the last look.

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
@@ -12,19 +13,17 @@ struct NamedFile: Sendable {
 
     /// nil where the name does not lead to the file from the beginning, as on file systems that number anew each time.
     init?(_ path: FilePath, _ file: FileDescriptor) {
-        var opened = stat()
-        guard unsafe fstat(file.rawValue, &opened) == 0 else { return nil }
-        self.path = path
-        (device, inode) = (UInt64(opened.st_dev), UInt64(opened.st_ino))
+        var (device, inode) = (UInt64(0), UInt64(0))
+        guard unsafe coffer_identify(file.rawValue, "", &device, &inode) == 0 else { return nil }
+        (self.path, self.device, self.inode) = (path, device, inode)
         if !isInPlace { return nil }
     }
 
     /// Whether the name leads to the file. Where that cannot be told, it does.
     var isInPlace: Bool {
-        var named = stat()
-        if unsafe path.withPlatformString({ unsafe stat($0, &named) }) == 0 {
-            return UInt64(named.st_dev) == device && UInt64(named.st_ino) == inode
-        }
+        var (device, inode) = (UInt64(0), UInt64(0))
+        let isThere = unsafe path.withPlatformString { unsafe coffer_identify(AT_FDCWD, $0, &device, &inode) } == 0
+        if isThere { return device == self.device && inode == self.inode }
         return errno != ENOENT && errno != ENOTDIR
     }
 }

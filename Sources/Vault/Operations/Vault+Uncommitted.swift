@@ -1,5 +1,4 @@
 internal import Format
-internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
@@ -73,17 +72,9 @@ extension Vault {
     /// Files of the vault that were replaced, moved or deleted while it was open.
     func strayed() -> [FilePath] { namedFiles.filter { !$0.isInPlace }.map(\.path) }
 
-    /// Looks at most ten times a second: for each fsync it would take a tenth of its time (measured), and a file may as well
-    /// be replaced in the moment after.
-    ///
     /// - Throws: ESTALE where one of the vault's files was replaced, moved or deleted.
     func checkFiles() throws(Errno) {
-        var time = timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
-        let now = Int64(time.tv_sec) &* 1000 &+ Int64(time.tv_nsec) / 1_000_000
-        guard now &- filesChecked.load(ordering: .relaxed) > 100 else { return }
         guard namedFiles.allSatisfy(\.isInPlace) else { throw .staleNFSFileHandle }
-        filesChecked.store(now, ordering: .relaxed)
     }
 
     /// A path that leads to a file; nil where none does any more.

@@ -1,4 +1,6 @@
 import Foundation
+import Synchronization
+import SystemPackage
 import Testing
 
 @testable import Vault
@@ -85,7 +87,7 @@ import Testing
         let fixture = try Fixture()
         let vault = try fixture.create()
         let hold = try vault.holdForBackup()
-        #expect(throws: VaultError.inUse) { try vault.compact() }
+        #expect(throws: VaultError.self) { try vault.compact() }
         hold.end()
         _ = try vault.compact()
         try vault.close()
