@@ -20,7 +20,7 @@ public struct VaultStatus: Codable, Sendable {
     public var entries: Int?
     /// Removed entries that are kept.
     public var trash: Int?
-    /// Of the vault's file.
+    /// Of the vault's file and its chunks.
     public var fileBytes: UInt64?
     /// What unlocking took beyond deriving the key.
     public var unlockMilliseconds: Double?

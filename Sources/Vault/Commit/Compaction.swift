@@ -29,8 +29,7 @@ extension Vault {
             var last = UInt64.max
             // In rounds of a bounded number of items.
             while true {
-                kept.withLock { $0.lookAgain() }
-                keepBounds()
+                keepBounds(waits: true)
                 let state = keptBytes()
                 guard state.kept > state.budget, state.kept < last else { break }
                 last = state.kept

@@ -9,8 +9,7 @@ extension Vault {
         guard state.isDirty, state.slot != 0 else { return }
         do throws(Errno) {
             do throws(Errno) { try store(&state) } catch {
-                let isFull = error == .noSpace || error == .diskQuotaExceeded
-                guard isFull, giveWay(to: UInt64(clamping: state.dirtyBytes)) else { throw error }
+                guard error == .noSpace, giveWay(to: UInt64(clamping: state.dirtyBytes)) else { throw error }
                 try store(&state)
             }
         } catch {

@@ -88,12 +88,14 @@ extension Vault {
 
     /// One round of ``maintain()``: what is too old goes; where more is kept than may be, or the disk is nearly full, the
     /// next items go; and the store shrinks.
-    func keepBounds() {
+    ///
+    /// - Parameter waits: for somebody who makes room already, and looks in any case; else that is left to him.
+    func keepBounds(waits: Bool = false) {
         guard kept.withLock({ $0.isSet }), !isReadOnly else { return }
         purgeTrash()
         guard !isHeldForBackup else { return }
         let counter = committer.withLock { $0.root.counter }
-        guard kept.withLock({ $0.isDue(counter) }) else { return }
+        guard kept.withLock({ $0.isDue(counter) }) || waits else { return }
         let start = ContinuousClock.now
         countStoredBytes()
         let state = keptBytes()
@@ -104,7 +106,8 @@ extension Vault {
         let scarce = state.free < Vault.scarce(state.disk) ? 2 * Vault.scarce(state.disk) - state.free : 0
         let wanted = max(excess, scarce)
         if wanted > 0, state.yielding > 0 {
-            _ = giving.withLockIfAvailable { _ in giveUp(wanted, state, most: 256) }
+            func give() { giveUp(wanted, state, most: 256) }
+            if waits { giving.withLock { _ in give() } } else { _ = giving.withLockIfAvailable { _ in give() } }
         }
         shrinkInBackground()
     }
@@ -122,7 +125,8 @@ extension Vault {
         return giving.withLock { _ in
             countStoredBytes()
             let state = keptBytes()
-            guard state.free < max(64 << 20, bytes &+ bytes / 8) else { return false }
+            // With more room than that it was no full disk: a limit of something else.
+            guard state.free < Vault.scarce(state.disk) &+ bytes &+ bytes / 8 else { return false }
             let missing = bytes > state.free ? bytes - state.free : 0
             let went = giveUp(missing &+ 2 * Vault.scarce(state.disk), state, most: .max)
             // What stood in pages goes back to the disk only with the end of the file.

@@ -72,7 +72,7 @@ extension Vault {
             chain.items.filter { !gone.contains($0.slot) }, chain.items.filter { gone.contains($0.slot) }
         )
         guard !dropped.isEmpty else { return 0 }
-        try link(kept, of: &record, in: committer)
+        try committer.link(kept, of: &record)
         var shared = Set(present)
         shared.insert(0)
         for item in kept {
@@ -87,11 +87,11 @@ extension Vault {
         }
         return dropped.count
     }
+}
 
+extension Committer {
     /// Makes versions, newest first, the whole history of a file.
-    private func link(
-        _ kept: [VersionChainItem], of record: inout FileRecord, in committer: Committer
-    ) throws(Errno) {
+    func link(_ kept: [VersionChainItem], of record: inout FileRecord) throws(Errno) {
         (record.history, record.predecessor) = (kept.first?.slot ?? 0, 0)
         record.versions = UInt32(truncatingIfNeeded: kept.count)
         record.oldestVersion = kept.last?.record.superseded.seconds ?? 0
@@ -100,7 +100,7 @@ extension Vault {
             version.previous = index + 1 < kept.count ? kept[index + 1].slot : 0
             version.predecessor = 0
             guard version != item.record else { continue }
-            unsafe try committer.putVersion(version, slot: item.slot, previous: item.seal, content: .keep)
+            unsafe try putVersion(version, slot: item.slot, previous: item.seal, content: .keep)
         }
     }
 }

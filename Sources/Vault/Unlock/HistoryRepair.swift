@@ -96,7 +96,7 @@ struct HistoryRepair {
         var (record, seal) = try committer.loadFile(slot)
         guard survey.files.contains(slot) else {
             if hasLostItsVersion(record) { record.detached = 0 }
-            try link(&record, kept)
+            try committer.link(kept, of: &record)
             unsafe try committer.putFile(record, slot: slot, previous: seal, content: .keep)
             outcomes[record.identifier] = "an earlier version was set aside"
             return
@@ -130,7 +130,7 @@ struct HistoryRepair {
         record.heads = ([version.stamp] + version.twins).filter { $0 != .zero }
         record.replaced = []
         record.hasHoles = version.content.kind == .chunks
-        try link(&record, before)
+        try committer.link(before, of: &record)
         let column = unsafe try committer.contentColumn(.version, latest.slot) { (bytes) throws(Errno) in
             unsafe [UInt8](bytes)
         }
@@ -139,19 +139,5 @@ struct HistoryRepair {
             unsafe try committer.putFile(record, slot: slot, previous: nil, content: content)
         }
         try committer.deleteVersion(latest.slot, latest.seal)
-    }
-
-    /// Makes the versions, newest first, the whole history of a file.
-    private func link(_ record: inout FileRecord, _ kept: [VersionChainItem]) throws(Errno) {
-        (record.history, record.predecessor) = (kept.first?.slot ?? 0, 0)
-        record.versions = UInt32(truncatingIfNeeded: kept.count)
-        record.oldestVersion = kept.last?.record.superseded.seconds ?? 0
-        for (index, item) in kept.enumerated() {
-            var version = item.record
-            version.previous = index + 1 < kept.count ? kept[index + 1].slot : 0
-            version.predecessor = 0
-            guard version != item.record else { continue }
-            unsafe try committer.putVersion(version, slot: item.slot, previous: item.seal, content: .keep)
-        }
     }
 }
