@@ -179,10 +179,10 @@ import Testing
             // Leads below the mount, too.
             let covered = try Posix.File(folder, O_RDONLY | O_DIRECTORY)
             let below = "/proc/self/fd/\(covered.number)"
-            let process = try vault.opened("mount", "--adopt", "--foreground", vault.directory).start()
-            try waitForFiles(in: below, "half are adopted", by: process) { try Posix.names(below).count < 200 }
-            process.send(SIGKILL)
-            try process.wait()
+            var adoption = try vault.opened("mount", "--adopt", "--foreground", vault.directory)
+            adoption.environment?.merge(try Program.preloading("libFaultInjector.so")) { $1 }
+            adoption.environment?["COFFER_KILL_AT_REMOVAL"] = "file 200"
+            try adoption.run(expecting: 128 + SIGKILL)
             Mount.clear(below: vault.directory)
             // A killed process leaves it protected.
             #expect(try Posix.code { try vault.write("text", to: "entry") } != 0)

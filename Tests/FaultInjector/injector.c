@@ -10,6 +10,10 @@
 //   COFFER_RENAME_ERROR      the errno of a renameat2 that is to keep what is there
 //   COFFER_KILL_AT_RENAME    a rename to a name that has this in it kills the program before it happens
 //
+// Elsewhere:
+//
+//   COFFER_KILL_AT_REMOVAL   the removal (unlinkat) of this name kills the program before it happens
+//
 // A sync that fails syncs nothing, and the next one succeeds if it may: so Linux behaves, which drops the pages that
 // it could not write. Not seen is what the C library does by itself (stdio).
 #define _GNU_SOURCE
@@ -207,6 +211,11 @@ int fallocate64(int descriptor, int mode, off_t offset, off_t length) {
 int unlink(const char *name) {
     if (fails(kind_of_name(name), COFFER_FAULT_NAME)) return -1;
     return (int)syscall(SYS_unlinkat, AT_FDCWD, name, 0);
+}
+int unlinkat(int at, const char *name, int flags) {
+    const char *last = getenv("COFFER_KILL_AT_REMOVAL");
+    if (last && strcmp(name, last) == 0) raise(SIGKILL);
+    return (int)syscall(SYS_unlinkat, at, name, flags);
 }
 
 /// The errno that a variable of the environment has; 0 for none.

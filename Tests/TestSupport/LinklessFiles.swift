@@ -11,13 +11,8 @@ public enum LinklessFiles {
     public static func environment(
         _ error: Int32, keeps: Bool, dying: String? = nil
     ) throws -> [String: String] {
-        // By its name, since blanks separate the words of LD_PRELOAD (ld.so(8)), and a path may have some.
-        let library = try Program.built("libFaultInjector.so")
-        var variables = [
-            "LD_PRELOAD": "libFaultInjector.so",
-            "LD_LIBRARY_PATH": String(library.dropLast("/libFaultInjector.so".count)),
-            "COFFER_LINK_ERROR": "\(error)",
-        ]
+        var variables = try Program.preloading("libFaultInjector.so")
+        variables["COFFER_LINK_ERROR"] = "\(error)"
         if !keeps { variables["COFFER_RENAME_ERROR"] = "\(EINVAL)" }
         variables["COFFER_KILL_AT_RENAME"] = dying
         return variables

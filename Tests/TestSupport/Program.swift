@@ -33,6 +33,13 @@ public enum Program {
         throw TestFailure("there is no \(name) beside \(tests)")
     }
 
+    /// What a program needs in its environment to have a library of this package loaded before all others (ld.so(8)).
+    public static func preloading(_ library: String) throws -> [String: String] {
+        // By its name, since blanks separate the words of LD_PRELOAD, and a path may have some.
+        let folder = try built(library).dropLast(library.count + 1)
+        return ["LD_PRELOAD": library, "LD_LIBRARY_PATH": String(folder)]
+    }
+
     /// The package's top folder.
     public static let root = URL(filePath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path

@@ -48,13 +48,10 @@ final class FaultControl: Sendable {
 
     /// What a program needs in its environment.
     func environment() throws -> [String: String] {
-        // By its name, since blanks separate the words of LD_PRELOAD (ld.so(8)), and a path may have some.
-        let library = try Program.built("libFaultInjector.so")
-        return [
-            "LD_PRELOAD": "libFaultInjector.so",
-            "LD_LIBRARY_PATH": String(library.dropLast("/libFaultInjector.so".count)),
+        let own = [
             "COFFER_FAULT_DIRECTORY": directory, "COFFER_FAULT_CONTROL": path, "COFFER_FAULT_FIFO": path + ".fifo",
         ]
+        return try Program.preloading("libFaultInjector.so").merging(own) { $1 }
     }
 
     /// From now on these calls fail; they are counted anew.

@@ -20,13 +20,8 @@ final class RecordedLog: Sendable {
 
     /// What a program needs in its environment to be recorded.
     func environment() throws -> [String: String] {
-        // By its name, since blanks separate the words of LD_PRELOAD (ld.so(8)), and a path may have some.
-        let library = try Program.built("libPowerRecorder.so")
-        return [
-            "LD_PRELOAD": "libPowerRecorder.so",
-            "LD_LIBRARY_PATH": String(library.dropLast("/libPowerRecorder.so".count)),
-            "COFFER_RECORD_DIRECTORY": directory, "COFFER_RECORD_LOG": path,
-        ]
+        let own = ["COFFER_RECORD_DIRECTORY": directory, "COFFER_RECORD_LOG": path]
+        return try Program.preloading("libPowerRecorder.so").merging(own) { $1 }
     }
 
     /// Adds a record of the test's own.
