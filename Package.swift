@@ -101,7 +101,7 @@ let package = Package(
         tests("SealingTests", ["CSodium", "Sealing"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system], settings: optimized),
-        tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", system], settings: optimized),
+        tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", "TestSupport", system], settings: optimized),
         tests("RemotesTests", ["Remotes", "Sync", "TestSupport"]),
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),

@@ -18,8 +18,23 @@ public struct EntryRecord: Equatable, Sendable {
     public var isLocal: Bool
     /// Another device has removed it. Not in records of before this field.
     public var isRemovedElsewhere = false
+    /// Where synchronisation has put the entry there, and nobody of this device's users. Not in records of before this
+    /// field.
+    public var settlement: Settlement?
     /// 1 to 255 bytes, neither `/` nor NUL.
     public var name: [UInt8]
+
+    /// What the present placement stands for, where a merge has made it: ``EntryRegister/settles``.
+    public var settles: Stamp? { settlement?.stamp == stamp ? settlement?.replaced : nil }
+
+    /// A placement that a merge has made, and the one before it, which somebody has made.
+    public struct Settlement: Equatable, Sendable {
+        /// The stamp that the entry had then: where it has another one, somebody has placed it since.
+        public var stamp: Stamp
+        public var replaced: Stamp
+
+        public init(stamp: Stamp, replaced: Stamp) { (self.stamp, self.replaced) = (stamp, replaced) }
+    }
 
     public init(
         identifier: Identifier, parent: Identifier, file: Identifier, stamp: Stamp, made: UInt64 = 0,
@@ -43,9 +58,13 @@ public struct EntryRecord: Equatable, Sendable {
         sink.append(stamp)
         sink.append(made)
         sink.append(removed)
-        sink.append(UInt8((isLocal ? 1 : 0) | (isRemovedElsewhere ? 2 : 0)))
+        sink.append(UInt8((isLocal ? 1 : 0) | (isRemovedElsewhere ? 2 : 0) | (settlement == nil ? 0 : 4)))
         sink.append(UInt8(truncatingIfNeeded: name.count))
         sink.append(bytes: name)
+        if let settlement {
+            sink.append(settlement.stamp)
+            sink.append(settlement.replaced)
+        }
     }
 
     public init(decoding bytes: RawSpan) throws(FormatError) {
@@ -56,6 +75,9 @@ public struct EntryRecord: Equatable, Sendable {
             made: fields.made, removed: fields.removed, isLocal: fields.isLocal,
             name: try cursor.array(bytes, count: fields.nameLength))
         isRemovedElsewhere = fields.isRemovedElsewhere
+        if fields.isSettled {
+            settlement = Settlement(stamp: try cursor.stamp(bytes), replaced: try cursor.stamp(bytes))
+        }
         guard name.allSatisfy({ $0 != 0 && $0 != 0x2F }) else { throw .invalid(field: "name") }
         try cursor.padding(bytes)
     }
@@ -71,6 +93,7 @@ public struct EntryRecord: Equatable, Sendable {
         public let removed: Int64
         public let isLocal: Bool
         public let isRemovedElsewhere: Bool
+        public let isSettled: Bool
         public let nameLength: Int
         /// The offset of the name in the decoded bytes.
         public let nameOffset: Int
@@ -89,7 +112,7 @@ public struct EntryRecord: Equatable, Sendable {
             made = try cursor.integer(bytes)
             removed = try cursor.integer(bytes)
             let flags = try cursor.integer(bytes, as: UInt8.self)
-            (isLocal, isRemovedElsewhere) = (flags & 1 != 0, flags & 2 != 0)
+            (isLocal, isRemovedElsewhere, isSettled) = (flags & 1 != 0, flags & 2 != 0, flags & 4 != 0)
             nameLength = Int(try cursor.integer(bytes, as: UInt8.self))
             nameOffset = cursor.offset
             guard nameLength >= 1 else { throw .invalid(field: "name") }

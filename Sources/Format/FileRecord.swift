@@ -132,6 +132,9 @@ public struct FileRecord: Equatable, Sendable {
     /// The versions that the present content takes the place of.
     public var replaced: [Stamp]
     public var attributes: [ExtendedAttribute]
+    /// When the present content was saved, where that is not ``modified``, which programs set as they like. Not in records of
+    /// before this field.
+    public var saved: Timestamp?
 
     public init(identifier: Identifier, inode: UInt64, mode: UInt32, stamp: Stamp, time: Timestamp) {
         self.identifier = identifier
@@ -167,7 +170,8 @@ public struct FileRecord: Equatable, Sendable {
         sink.append(mode)
         sink.append(owner)
         sink.append(group)
-        sink.append(UInt8((ownedByMounter ? 1 : 0) | (groupOfMounter ? 2 : 0) | (hasHoles ? 4 : 0)))
+        let flags = (ownedByMounter ? 1 : 0) | (groupOfMounter ? 2 : 0) | (hasHoles ? 4 : 0) | (saved == nil ? 0 : 8)
+        sink.append(UInt8(flags))
         sink.append(device)
         sink.append(accessed)
         sink.append(modified)
@@ -190,6 +194,14 @@ public struct FileRecord: Equatable, Sendable {
             sink.append(bytes: attribute.name)
             sink.append(bytes: attribute.value)
         }
+        if let saved { sink.append(saved) }
+    }
+
+    /// Sets ``modified`` without forgetting when the content was saved.
+    public mutating func setModified(_ time: Timestamp) {
+        if saved == nil, !heads.isEmpty { saved = modified }
+        modified = time
+        if saved == time { saved = nil }
     }
 
     public init(decoding bytes: RawSpan) throws(FormatError) {
@@ -219,6 +231,7 @@ public struct FileRecord: Equatable, Sendable {
         heads = try Change.stamps(bytes, &cursor)
         replaced = try Change.stamps(bytes, &cursor)
         attributes = try ExtendedAttribute.list(bytes, &cursor)
+        if flags & 8 != 0 { saved = try cursor.timestamp(bytes) }
         try cursor.padding(bytes)
     }
 }

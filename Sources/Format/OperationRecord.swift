@@ -10,6 +10,8 @@ public struct Operation: Equatable, Sendable {
         case attributes = 3
         /// A file's content changed.
         case content = 4
+        /// A file is to be told with its content, though that is not new: another device may have lost it.
+        case whole = 5
     }
 
     public var kind: Kind

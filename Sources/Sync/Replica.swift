@@ -133,4 +133,6 @@ public enum OwnChange: Hashable, Sendable {
     case entry(Identifier)
     case removal(Identifier)
     case lineage(Identifier)
+    /// A lineage that others may have lost: with its content, though that is not new.
+    case whole(Identifier)
 }

@@ -63,6 +63,7 @@ public final class VaultTransaction: ReplicaTransaction {
         case .entry(let entry): vault.noteOwnEntry(entry)
         case .removal(let entry): vault.noteOwnRemoval(entry)
         case .lineage(let lineage): try call { () throws(Errno) in try vault.noteOwnLineage(lineage) }
+        case .whole(let lineage): try call { () throws(Errno) in try vault.noteOwnLineage(lineage, isWhole: true) }
         }
     }
 
@@ -175,7 +176,7 @@ public final class VaultTransaction: ReplicaTransaction {
             switch change {
             case .entry(let entry): registers.entries.append(entry)
             case .removal(let entry): registers.removals.append(entry)
-            case .lineage(let lineage): registers.lineages.append(lineage)
+            case .lineage(let lineage), .whole(let lineage): registers.lineages.append(lineage)
             }
         }
         let given = registers

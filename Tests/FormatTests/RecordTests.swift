@@ -6,6 +6,7 @@ import Testing
     static let records: [any StoredRecord.Type] = [
         EntryRecord.self, FileRecord.self, VersionRecord.self, OperationRecord.self, RootRecord.self,
         SyncRecord.self, SnapshotManifest.self, SnapshotPart.self, SegmentRecord.self, ReceiptRecord.self,
+        SettlementsRecord.self,
     ]
     static let places = Array(records.indices)
 

@@ -177,6 +177,8 @@ extension Randomness {
         let placement = EntryChange(
             entry: identifier(), parent: identifier(), lineage: identifier(), stamp: stamp(), name: Array("name".utf8))
         let removal = RemovalChange(entry: placement.entry, stamp: stamp(), saw: stamps())
-        return .entry(EntryRegister(placement: placement, removals: [removal], isShown: .random(using: &self)))
+        var register = EntryRegister(placement: placement, removals: [removal], isShown: .random(using: &self))
+        if Bool.random(using: &self) { register.settles = stamp() }
+        return .entry(register)
     }
 }

@@ -88,10 +88,14 @@ extension EntryRecord: StoredRecord {
     static func random(using generator: inout Randomness) -> EntryRecord {
         let length = Int.random(in: 1...255, using: &generator)
         let name = generator.bytes(length).map { $0 == 0 || $0 == 0x2F ? UInt8(0x61) : $0 }
-        return EntryRecord(
+        var record = EntryRecord(
             identifier: generator.identifier(), parent: generator.identifier(), file: generator.identifier(),
             stamp: generator.stamp(), made: generator.next(), removed: generator.signed(),
             isLocal: .random(using: &generator), name: name)
+        if Bool.random(using: &generator) {
+            record.settlement = EntryRecord.Settlement(stamp: generator.stamp(), replaced: generator.stamp())
+        }
+        return record
     }
 }
 
@@ -117,6 +121,7 @@ extension FileRecord: StoredRecord {
             let value = generator.bytes(.random(in: 0...600, using: &generator))
             record.attributes.append(ExtendedAttribute(name: name, value: value))
         }
+        if Bool.random(using: &generator) { record.saved = generator.time() }
         return record
     }
 }
@@ -132,10 +137,10 @@ extension VersionRecord: StoredRecord {
 
 extension OperationRecord: StoredRecord {
     static func random(using generator: inout Randomness) -> OperationRecord {
-        let kinds: [Operation.Kind] = [.entry, .removal, .attributes, .content]
+        let kinds: [Operation.Kind] = [.entry, .removal, .attributes, .content, .whole]
         let operations = (0..<Int.random(in: 0...9, using: &generator)).map { _ in
             Operation(
-                kind: kinds[Int.random(in: 0...3, using: &generator)], subject: generator.identifier(),
+                kind: kinds[Int.random(in: 0...4, using: &generator)], subject: generator.identifier(),
                 parent: generator.identifier(), version: generator.next())
         }
         return OperationRecord(lamport: generator.next(), operations: operations)
@@ -181,8 +186,23 @@ extension SyncRecord: StoredRecord {
             let removals = (0..<Int.random(in: 0...3, using: &generator)).map { _ in
                 RemovalChange(entry: entry.identifier, stamp: generator.stamp(), saw: generator.stamps())
             }
-            return .register(
-                EntryRegister(placement: placement, removals: removals, isShown: .random(using: &generator)))
+            var register = EntryRegister(
+                placement: placement, removals: removals, isShown: .random(using: &generator))
+            if Bool.random(using: &generator) { register.settles = generator.stamp() }
+            return .register(register)
         }
+    }
+}
+
+extension SettlementsRecord: StoredRecord {
+    static func random(using generator: inout Randomness) -> SettlementsRecord {
+        var record = SettlementsRecord()
+        for _ in 0..<Int.random(in: 0...9, using: &generator) {
+            var stamps = [generator.stamp(), generator.stamp()].sorted()
+            stamps[1].lamport |= 1 << 63
+            stamps[0].lamport &= 1 << 63 - 1
+            record.settlements[generator.identifier()] = EntryRecord.Settlement(stamp: stamps[1], replaced: stamps[0])
+        }
+        return record
     }
 }

@@ -57,7 +57,7 @@ extension MemoryTransaction {
                     register.removals[index].stamp = nextStamp()
                 }
                 store.entries[entry] = register
-            case .lineage(let lineage): restamp(lineage, where: isUnheard)
+            case .lineage(let lineage), .whole(let lineage): restamp(lineage, where: isUnheard)
             }
         }
     }

@@ -73,18 +73,20 @@ final class MemoryTransaction: ReplicaTransaction {
             return lineageChanges(register.placement.lineage) + [.entry(register.placement)]
         case .removal(let entry):
             return (store.entries[entry]?.removals ?? []).filter { isOwn($0.stamp) }.map(Change.removal)
-        case .lineage(let lineage):
-            return lineageChanges(lineage)
+        case .lineage(let lineage), .whole(let lineage):
+            return lineageChanges(lineage, isWhole: own == .whole(lineage))
                 + store.entries.values.filter { $0.placement.lineage == lineage }.map { .entry($0.placement) }
         }
     }
 
     /// A copy that somebody has touched is told whole: another device may not have it.
-    private func lineageChanges(_ lineage: Identifier) -> [Change] {
+    private func lineageChanges(_ lineage: Identifier, isWhole: Bool = false) -> [Change] {
         guard let known = store.lineages[lineage] else { return [] }
         var changes: [Change] = [.attributes(known.attributes)]
         let isCopy = known.attributes.stamp.device == Identifier.none
-        if let content = content(of: lineage), isCopy || isOwn(content.stamp) { changes.append(.content(content)) }
+        if let content = content(of: lineage), isWhole || isCopy || isOwn(content.stamp) {
+            changes.append(.content(content))
+        }
         return changes
     }
 

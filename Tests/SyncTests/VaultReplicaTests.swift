@@ -16,13 +16,14 @@ final class VaultPair {
     let remotes: [MemoryRemote]
     private var random = Randomness(seed: 1)
 
-    init() throws {
+    /// - Parameter devices: at most three.
+    init(devices count: Int = 2) throws {
         let family = try VaultFamily.three.get()
         directory = FilePath(
             FileManager.default.temporaryDirectory.appendingPathComponent("pair \(UUID().uuidString)").path)
-        let (folder, shared) = (directory, SharedRemote(devices: 2))
-        devices = try (0..<2).map { try VaultDevice($0, of: family, in: folder) }
-        (remote, remotes) = (shared, (0..<2).map { MemoryRemote(shared, device: $0) })
+        let (folder, shared) = (directory, SharedRemote(devices: count))
+        devices = try (0..<count).map { try VaultDevice($0, of: family, in: folder) }
+        (remote, remotes) = (shared, (0..<count).map { MemoryRemote(shared, device: $0) })
     }
 
     deinit {
@@ -48,7 +49,9 @@ final class VaultPair {
         try devices[device].replica.transaction { (t) throws(SyncError) in try t.outbox().map(\.sequence) }
     }
 
-    func syncAll() async throws { for device in [0, 1, 0, 1] { try await sync(device) } }
+    func syncAll() async throws {
+        for _ in 0..<2 { for device in devices.indices { try await sync(device) } }
+    }
 
     @discardableResult
     func save(_ name: String, _ text: String, on device: Int) throws -> Node {

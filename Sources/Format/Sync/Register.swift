@@ -1,7 +1,11 @@
 /// What a replica knows of an entry: where it is, and who removed it.
 public struct EntryRegister: Equatable, Sendable {
     /// The last placement by stamp.
-    public var placement: EntryChange
+    public var placement: EntryChange {
+        didSet { if placement.stamp != oldValue.stamp { settles = nil } }
+    }
+    /// Where a merge has made the placement: the one before it, which somebody has made.
+    public var settles: Stamp?
     /// Removals that nothing has undone: see ``RemovalChange``.
     public var removals: [RemovalChange]
     /// It is in the tree. A removed directory is, as long as something in it is.
@@ -9,6 +13,20 @@ public struct EntryRegister: Equatable, Sendable {
 
     public init(placement: EntryChange, removals: [RemovalChange] = [], isShown: Bool = true) {
         (self.placement, self.removals, self.isShown) = (placement, removals, isShown)
+    }
+
+    /// The placement that somebody has made: this one, or what it stands for.
+    public var asked: Stamp { settles ?? placement.stamp }
+
+    /// Which of two placements of an entry counts: what somebody has asked for later; where that is the same, the later
+    /// merge. A merge never wins over what it did not know.
+    public func isLater(than other: EntryRegister) -> Bool {
+        (asked, placement.stamp) > (other.asked, other.placement.stamp)
+    }
+
+    public mutating func takePlacement(of other: EntryRegister) {
+        placement = other.placement
+        settles = other.settles
     }
 }
 

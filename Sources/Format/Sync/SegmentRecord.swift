@@ -92,6 +92,8 @@ public struct Notice: Equatable, Sendable {
         case name = 6
         /// Account keys of one epoch become one of the next.
         case merge = 7
+        /// Which placements of the segment a merge has made.
+        case settlements = 8
     }
 
     public var kind: Kind

@@ -18,7 +18,7 @@ public enum SnapshotRegister: Equatable, Sendable {
                 + 24 * (register.heads.count + register.rivals.count)
                 + (content.map { Change.content($0).encodedSize } ?? 0)
         case .entry(let register):
-            80 + register.placement.name.count + register.removals.reduce(0) { $0 + 25 + 24 * $1.saw.count }
+            104 + register.placement.name.count + register.removals.reduce(0) { $0 + 25 + 24 * $1.saw.count }
         }
     }
 
@@ -60,7 +60,8 @@ public enum SnapshotRegister: Equatable, Sendable {
 extension EntryRegister {
     func encode(into sink: inout some ByteSink & ~Copyable) {
         placement.encode(into: &sink)
-        sink.append(UInt8(isShown ? 1 : 0))
+        sink.append(UInt8((isShown ? 1 : 0) | (settles == nil ? 0 : 2)))
+        if let settles { sink.append(settles) }
         let kept = removals.prefix(Limits.stamps)
         sink.append(UInt8(truncatingIfNeeded: kept.count))
         for removal in kept {
@@ -71,7 +72,9 @@ extension EntryRegister {
 
     init(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {
         placement = try EntryChange(bytes, &cursor)
-        isShown = try cursor.integer(bytes, as: UInt8.self) & 1 == 1
+        let flags = try cursor.integer(bytes, as: UInt8.self)
+        isShown = flags & 1 != 0
+        settles = flags & 2 != 0 ? try cursor.stamp(bytes) : nil
         removals = []
         for _ in 0..<(try cursor.integer(bytes, as: UInt8.self)) {
             removals.append(

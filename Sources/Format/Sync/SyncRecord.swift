@@ -27,7 +27,8 @@ public enum SyncRecord: Equatable, Sendable {
         case .state(let bytes):
             SyncRecord.encode(.state, bytes, into: &sink)
         case .register(let register):
-            SyncRecord.encode(register, into: &sink)
+            sink.append(Kind.register.rawValue)
+            register.encode(into: &sink)
         case .waiting(let chunk):
             sink.append(Kind.waiting.rawValue)
             sink.append(chunk)
@@ -63,24 +64,12 @@ public enum SyncRecord: Equatable, Sendable {
         sink.append(bytes: bytes)
     }
 
-    private static func encode(_ register: EntryRegister, into sink: inout some ByteSink & ~Copyable) {
-        sink.append(Kind.register.rawValue)
-        register.placement.encode(into: &sink)
-        sink.append(UInt8(register.isShown ? 1 : 0))
-        let removals = register.removals.prefix(Limits.stamps)
-        sink.append(UInt8(truncatingIfNeeded: removals.count))
-        for removal in removals {
-            sink.append(removal.stamp)
-            Change.encode(removal.saw, into: &sink)
-        }
-    }
-
     public init(decoding bytes: RawSpan) throws(FormatError) {
         var cursor = Cursor()
         guard let kind = Kind(rawValue: try cursor.integer(bytes)) else { throw .invalid(field: "sync") }
         switch kind {
         case .state: self = .state(try SyncRecord.bytes(bytes, &cursor, most: Limits.syncState))
-        case .register: self = .register(try SyncRecord.register(bytes, &cursor))
+        case .register: self = .register(try EntryRegister(bytes, &cursor))
         case .waiting: self = .waiting(chunk: try cursor.integer(bytes))
         case .shared: self = .shared(chunk: try cursor.integer(bytes), count: try cursor.integer(bytes))
         case .rivals:
@@ -108,17 +97,5 @@ public enum SyncRecord: Equatable, Sendable {
         let count = Int(try cursor.integer(bytes, as: UInt32.self))
         guard count <= most else { throw .overLimit(field: "bytes") }
         return try cursor.array(bytes, count: count)
-    }
-
-    private static func register(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) -> EntryRegister {
-        let placement = try EntryChange(bytes, &cursor)
-        let isShown = try cursor.integer(bytes, as: UInt8.self) & 1 == 1
-        var removals: [RemovalChange] = []
-        for _ in 0..<(try cursor.integer(bytes, as: UInt8.self)) {
-            removals.append(
-                RemovalChange(
-                    entry: placement.entry, stamp: try cursor.stamp(bytes), saw: try Change.stamps(bytes, &cursor)))
-        }
-        return EntryRegister(placement: placement, removals: removals, isShown: isShown)
     }
 }

@@ -35,12 +35,23 @@ extension SyncEngine {
         try take(segment, into: &state)
         try count(segment.record, replica, in: &state)
         var merge = Merge(
-            replica, author: segment.device, seen: segment.record.seen, applied: applied, top: keys.vault,
+            replica, own: own, author: segment.device, seen: segment.record.seen, applied: applied, top: keys.vault,
             naming: naming(state))
+        merge.settlements = settlements(in: segment.record.notices)
         try merge.apply(segment.record.changes)
         replica.lamport = max(replica.lamport, segment.position.lamport)
         state.seen[segment.device] = segment.position
         return merge.conflicts
+    }
+
+    private nonisolated func settlements(in notices: [Notice]) -> [Identifier: EntryRecord.Settlement] {
+        var found: [Identifier: EntryRecord.Settlement] = [:]
+        for notice in notices where notice.kind == .settlements {
+            // What cannot be read is as if it were not said: entries stay that could go.
+            let record = unsafe try? SettlementsRecord(decoding: notice.bytes.span.bytes)
+            found.merge(record?.settlements ?? [:]) { $1 }
+        }
+        return found
     }
 
     nonisolated func naming(_ state: SyncState) -> ConflictNaming {
@@ -72,7 +83,7 @@ extension SyncEngine {
                 }
                 if !state.kits.contains(kit) { state.kits.append(kit) }
             case .adminWrap, .rotation, .merge: keep(notice, in: &state)
-            case .enrolment: break
+            case .enrolment, .settlements: break
             }
         }
     }

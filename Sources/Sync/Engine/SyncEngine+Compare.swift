@@ -105,7 +105,7 @@ extension SyncEngine {
         _ replica: R.Transaction, _ found: FoundSnapshot, _ state: SyncState
     ) -> Merge<R.Transaction> {
         var merge = Merge(
-            replica, author: .none, seen: found.manifest.seen, applied: state.seen, top: keys.vault,
+            replica, own: own, author: .none, seen: found.manifest.seen, applied: state.seen, top: keys.vault,
             naming: naming(state))
         merge.remembersRemovals = found.manifest.seen.covers(state.forgotten)
         return merge

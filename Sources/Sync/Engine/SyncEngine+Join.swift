@@ -114,7 +114,7 @@ extension SyncEngine {
             let registers = registers(of: found, parts, next.ring)
             replica.lamport = max(replica.lamport, found.manifest.lamport)
             var merge = Merge(
-                replica, author: .none, seen: found.manifest.seen, applied: next.seen, top: keys.vault,
+                replica, own: own, author: .none, seen: found.manifest.seen, applied: next.seen, top: keys.vault,
                 naming: naming(next))
             try merge.adopt(registers)
             take(found, into: &next)

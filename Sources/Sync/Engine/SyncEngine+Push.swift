@@ -78,7 +78,8 @@ extension SyncEngine {
             try mergeKeys(replica, &state)
             try replica.endSegment()
             let next = try replica.ownChanges(atMost: environment.segmentBytes)
-            let record = makeRecord(changes, isContinued: !next.isEmpty, replica, state)
+            var record = makeRecord(changes, isContinued: !next.isEmpty, replica, state)
+            if let notice = try settlements(of: changes, replica) { record.notices.append(notice) }
             try append(record, replica, &state)
             note(record.notices, of: own, in: &state)
             state.pending = []
@@ -106,6 +107,24 @@ extension SyncEngine {
         return sequence
     }
 
+    /// Which of the placements a merge has made.
+    private nonisolated func settlements(
+        of changes: [Change], _ replica: R.Transaction
+    ) throws(SyncError) -> Notice? {
+        var record = SettlementsRecord()
+        for case .entry(let change) in changes {
+            guard let register = try replica.entry(change.entry), register.placement.stamp == change.stamp,
+                let replaced = register.settles
+            else { continue }
+            record.settlements[change.entry] = EntryRecord.Settlement(stamp: change.stamp, replaced: replaced)
+        }
+        guard !record.settlements.isEmpty else { return nil }
+        var bytes = PlainBuffer(capacity: 64 * record.settlements.count)
+        record.encode(into: &bytes)
+        let said = bytes.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
+        return Notice(kind: .settlements, bytes: said)
+    }
+
     private nonisolated func makeRecord(
         _ changes: [Change], isContinued: Bool, _ replica: R.Transaction, _ state: SyncState
     ) -> SegmentRecord {
@@ -131,7 +150,8 @@ extension SyncEngine {
         _ replica: R.Transaction, after changes: [Change], _ state: SyncState
     ) throws(SyncError) {
         let none = VersionVector()
-        var merge = Merge(replica, author: own, seen: none, applied: none, top: keys.vault, naming: naming(state))
+        var merge = Merge(
+            replica, own: own, author: own, seen: none, applied: none, top: keys.vault, naming: naming(state))
         for change in changes {
             if case .entry(let entry) = change { merge.touched.insert(entry.lineage) }
             if case .content(let content) = change { try merge.detachCopy(content.lineage) }

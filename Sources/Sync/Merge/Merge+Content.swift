@@ -106,6 +106,9 @@ extension Merge {
         else { return }
         let original = try entry(of: content.lineage)
         (attributes.lineage, attributes.stamp) = (copy.lineage, Copy.stamp)
+        // It is as old as the version that it shows, on every device.
+        (attributes.accessed, attributes.modified) = (content.modified, content.modified)
+        attributes.changed = content.modified
         try replica.put(attributes)
         var content = content
         (content.lineage, content.stamp, content.replaces) = (copy.lineage, stamp, [])
@@ -126,18 +129,28 @@ extension Merge {
         try place(EntryRegister(placement: placement, isShown: false))
     }
 
-    /// The copies follow the entry that they stand beside, until somebody touches them.
+    /// The copies follow the entry that they stand beside, in place and mode, until somebody touches them.
     mutating func showRivals(of lineage: Identifier) throws(SyncError) {
-        guard let rivals = try replica.lineage(lineage)?.rivals, !rivals.isEmpty,
+        guard let known = try replica.lineage(lineage), !known.rivals.isEmpty,
             let placement = try replica.entry(entry(of: lineage))?.placement
         else { return }
-        for rival in rivals {
+        for rival in known.rivals {
             let copy = Copy(of: lineage, rival)
             guard let shown = try replica.entry(copy.entry), shown.isUntouchedCopy,
                 let content = try replica.content(of: copy.lineage)
             else { continue }
+            try dress(copy, as: known.attributes)
             try showCopy(copy, rival, content.modified, beside: placement)
         }
+    }
+
+    /// Gives a copy mode, owner and extended attributes of what it is a copy of: those every device comes to.
+    private func dress(_ copy: Copy, as original: AttributesChange) throws(SyncError) {
+        guard let worn = try replica.lineage(copy.lineage)?.attributes, worn.stamp == Copy.stamp else { return }
+        var attributes = original
+        (attributes.lineage, attributes.stamp) = (copy.lineage, Copy.stamp)
+        (attributes.accessed, attributes.modified, attributes.changed) = (worn.accessed, worn.modified, worn.changed)
+        if attributes != worn { try replica.put(attributes) }
     }
 
     /// Somebody has edited a copy here: it is an entry like any other.

@@ -10,8 +10,8 @@ extension Merge {
         let parent = try directory(register.placement.parent)
         if parent != register.placement.parent {
             register.placement.parent = parent
-            if try closesCircle(register), try moveBack(register.placement.entry) { return }
-            try makeOwn(&register)
+            if try closesCircle(register), try moveBack(register) { return }
+            try settle(&register)
         }
         let standing = try replica.entry(in: parent, named: register.placement.name)
         if let standing, standing != register.placement.entry { try stepAside(standing) }
@@ -25,10 +25,12 @@ extension Merge {
 
     /// What has taken the place of the directory that was asked for is in the one that moves, or is that itself: it stays
     /// where it is (found by the simulation with rotations, at seed 14309).
-    private mutating func moveBack(_ entry: Identifier) throws(SyncError) -> Bool {
-        guard var before = try replica.entry(entry), before.isShown else { return false }
-        conflicts.append(.movedBack(entry: entry))
+    private mutating func moveBack(_ register: EntryRegister) throws(SyncError) -> Bool {
+        guard var before = try replica.entry(register.placement.entry), before.isShown else { return false }
+        conflicts.append(.movedBack(entry: register.placement.entry))
         try makeOwn(&before)
+        // In the place of the move that is undone.
+        before.settles = register.asked
         try show(before)
         return true
     }
@@ -73,12 +75,25 @@ extension Merge {
         try replica.noteOwn(.entry(register.placement.entry))
     }
 
+    /// The same for what nobody has asked for: it gives way to whatever somebody does who did not know of it. What was
+    /// removed and is shown again is asked for (found by the simulation with two histories, at seed 6999).
+    mutating func settle(_ register: inout EntryRegister) throws(SyncError) {
+        let asked = register.removals.isEmpty ? register.asked : nil
+        try makeOwn(&register)
+        register.settles = asked
+    }
+
     // MARK: Names
 
     /// Two entries want one name. False where the one at hand is not to be shown any more.
     private mutating func settleName(_ register: inout EntryRegister, with other: Identifier) throws(SyncError) -> Bool
     {
-        guard var standing = try replica.entry(other) else { return true }
+        guard var standing = try replica.entry(other) else {
+            // A name that stays on this device: an editor may be at work with it.
+            register.placement.name = try freeName(register)
+            try settle(&register)
+            return true
+        }
         let (mine, theirs) = (
             try replica.lineage(register.placement.lineage), try replica.lineage(standing.placement.lineage)
         )
@@ -91,12 +106,12 @@ extension Merge {
             || theirs?.isDirectory != true && register.placement.stamp > standing.placement.stamp
         if keepsName {
             standing.placement.name = try freeName(standing)
-            try makeOwn(&standing)
+            try settle(&standing)
             try show(standing)
             conflicts.append(.renamed(entry: other))
         } else {
             register.placement.name = try freeName(register)
-            try makeOwn(&register)
+            try settle(&register)
             conflicts.append(.renamed(entry: register.placement.entry))
         }
         return true
@@ -149,13 +164,13 @@ extension Merge {
         for child in try replica.children(of: old) {
             guard var register = try replica.entry(child) else { continue }
             register.placement.parent = new
-            try makeOwn(&register)
+            try settle(&register)
             try place(register)
         }
     }
 
     /// A removal of this device's own.
-    private mutating func removeOwn(_ register: inout EntryRegister) throws(SyncError) {
+    mutating func removeOwn(_ register: inout EntryRegister) throws(SyncError) {
         let heads = try replica.lineage(register.placement.lineage)?.heads ?? []
         register.removals.append(
             RemovalChange(entry: register.placement.entry, stamp: replica.nextStamp(), saw: heads))
@@ -223,9 +238,9 @@ extension Merge {
         }
         guard circle.allSatisfy({ $0.placement.stamp < register.placement.stamp }) else { return }
         // A directory that is new has nothing in it, and closes no circle.
-        guard try moveBack(register.placement.entry) else { return }
+        guard try moveBack(register) else { return }
         for var other in circle {
-            try makeOwn(&other)
+            try settle(&other)
             try show(other)
         }
     }

@@ -29,15 +29,15 @@ extension Merge {
             try place(hidden(theirs))
         case .removedHere:
             guard var ours = try replica.entry(theirs.placement.entry) else { return }
-            if theirs.placement.stamp > ours.placement.stamp { ours.placement = theirs.placement }
+            if theirs.isLater(than: ours) { ours.takePlacement(of: theirs) }
             ours.removals = []
             try adopt(lineage, snapshot)
             try place(ours)
         case .elsewhere:
             guard var ours = try replica.entry(theirs.placement.entry),
-                theirs.placement.stamp > ours.placement.stamp
+                theirs.isLater(than: ours)
             else { break }
-            ours.placement = theirs.placement
+            ours.takePlacement(of: theirs)
             try adopt(lineage, snapshot)
             try place(ours)
         case .otherCopies: return try keepCopies(lineage, snapshot)

@@ -70,7 +70,7 @@ extension Merge {
             return try keepHidden(theirs)
         }
         var register = ours
-        if stamp > ours.placement.stamp { register.placement = theirs.placement }
+        if theirs.isLater(than: ours) { register.takePlacement(of: theirs) }
         register.removals = try removals(ours, theirs, snapshot)
         let hasMoved = register.placement != ours.placement
         if register.removals.isEmpty {
@@ -94,11 +94,11 @@ extension Merge {
         var other = theirs.removals.filter { !ours.removals.contains($0) && !applied.covers($0.stamp) }
         let news = snapshot.live(theirs.placement.lineage).filter { !hasSeen($0) }
         // A placement that gave way to a later one brings nothing back.
-        let isTheirsLater = theirs.placement.stamp > ours.placement.stamp
-        if isTheirsLater && !hasSeen(theirs.placement.stamp) || !news.isEmpty { mine = [] }
+        let isTheirsLater = theirs.isLater(than: ours)
+        if isTheirsLater && !hasSeen(theirs.asked) || !news.isEmpty { mine = [] }
         let known = try replica.lineage(ours.placement.lineage)
         let unseen = ((known?.heads ?? []) + (known?.rivals ?? [])).filter { !knows($0) }
-        if !isTheirsLater, !knows(ours.placement.stamp) { other = [] }
+        if !isTheirsLater, !knows(ours.asked) { other = [] }
         other.removeAll { removal in unseen.contains { !removal.saw.contains($0) } }
         return both + mine + other
     }

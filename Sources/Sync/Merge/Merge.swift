@@ -16,6 +16,8 @@ public import Format
 /// Causality: the writer of the segment had seen ``seen``, and its own log.
 struct Merge<Replica: ReplicaTransaction> {
     let replica: Replica
+    /// This device.
+    let own: Identifier
     let author: Identifier
     let seen: VersionVector
     /// What was applied here before the segment.
@@ -32,6 +34,10 @@ struct Merge<Replica: ReplicaTransaction> {
     /// Where the segment at hand moves entries, and which it removes.
     private(set) var moves: [Identifier: EntryChange] = [:]
     private(set) var removals: [Identifier: RemovalChange] = [:]
+    /// The versions that it brings, by their lineages.
+    private var contents: [Identifier: Stamp] = [:]
+    /// Placements that a merge has made and nobody asked for.
+    var settlements: [Identifier: EntryRecord.Settlement] = [:]
     /// What was settled, for the user.
     var conflicts: [Conflict] = []
 
@@ -41,10 +47,11 @@ struct Merge<Replica: ReplicaTransaction> {
     }
 
     init(
-        _ replica: Replica, author: Identifier, seen: VersionVector, applied: VersionVector, top: Identifier,
+        _ replica: Replica, own: Identifier, author: Identifier, seen: VersionVector, applied: VersionVector,
+        top: Identifier,
         naming: ConflictNaming
     ) {
-        (self.replica, self.author, self.seen, self.applied) = (replica, author, seen, applied)
+        (self.replica, self.own, self.author, self.seen, self.applied) = (replica, own, author, seen, applied)
         (self.top, self.naming) = (top, naming)
     }
 
@@ -53,7 +60,11 @@ struct Merge<Replica: ReplicaTransaction> {
             switch change {
             case .entry(let move): moves[move.entry] = move
             case .removal(let removal): removals[removal.entry] = removal
-            default: break
+            case .attributes(let attributes):
+                // An edit brings back what was removed and forgotten here: it has to be known what that was.
+                guard try replica.lineage(attributes.lineage) == nil else { continue }
+                arrivals[attributes.lineage, default: Arrival()].attributes = attributes
+            case .content(let content): contents[content.lineage] = content.stamp
             }
         }
         for change in changes {
@@ -100,7 +111,9 @@ struct Merge<Replica: ReplicaTransaction> {
             return
         }
         let sameType = (known.attributes.mode ^ change.mode) & 0o170000 == 0
-        if sameType, change.stamp > known.attributes.stamp { try replica.put(change) }
+        guard sameType, change.stamp > known.attributes.stamp else { return }
+        try replica.put(change)
+        touched.insert(change.lineage)
     }
 
     private mutating func apply(_ change: ContentChange) throws(SyncError) {
@@ -134,16 +147,55 @@ struct Merge<Replica: ReplicaTransaction> {
 
     private mutating func apply(_ change: EntryChange) throws(SyncError) {
         if try removesAtOnce(change) { return try pass(change) }
-        guard var register = try replica.entry(change.entry) else {
-            return try place(EntryRegister(placement: change, isShown: false))
+        let placed = register(of: change)
+        guard var register = try replica.entry(change.entry) else { return try place(placed) }
+        guard placed.isLater(than: register) else {
+            guard !knows(register.asked), let said = contents[change.lineage], !applied.covers(said) else { return }
+            return try keepApart(said, of: change, beside: register)
         }
-        guard change.stamp > register.placement.stamp else { return }
-        let old = register.placement
-        register.placement = change
+        let old = register
+        register.takePlacement(of: placed)
+        if placed.asked == old.asked, !register.removals.isEmpty {
+            // Removed by somebody who knew where it had been put.
+            return register.isShown ? try place(register) : try show(register)
+        }
         // Either the author has put it back on purpose, or the removal has not seen this.
         register.removals.removeAll()
         try place(register)
-        if old.parent != change.parent { try sweep(old.parent) }
+        if old.placement.parent != change.parent { try sweep(old.placement.parent) }
+        guard old.placement.lineage != change.lineage else { return }
+        try tellWhole(old.placement.lineage)
+        let unknown = try versions(of: old.placement.lineage).filter { !knows($0) }.max()
+        try keepApart(unknown, of: old.placement, beside: register)
+    }
+
+    private func register(of change: EntryChange) -> EntryRegister {
+        var register = EntryRegister(placement: change, isShown: false)
+        if let settlement = settlements[change.entry], settlement.stamp == change.stamp {
+            register.settles = settlement.replaced
+        }
+        return register
+    }
+
+    /// An entry leads to another file now, and who has done that did not know what was saved in the one before: that stays,
+    /// beside it.
+    private mutating func keepApart(
+        _ unknown: Stamp?, of old: EntryChange, beside register: EntryRegister
+    ) throws(SyncError) {
+        let lineage = old.lineage
+        guard let unknown, lineage != register.placement.lineage, try replica.entries(of: lineage).isEmpty,
+            try arrive(lineage), try replica.lineage(lineage)?.isRegular == true,
+            let content = try replica.content(of: lineage)
+        else { return }
+        let kept = Identifier(hashing: Array("kept".utf8) + old.entry.bytes + lineage.bytes)
+        guard try replica.entry(kept) == nil else { return }
+        var placement = old
+        (placement.entry, placement.parent) = (kept, register.placement.parent)
+        placement.name = naming.name(old.name, copy: kept, by: unknown.device, saved: content.modified)
+        var apart = EntryRegister(placement: placement, isShown: false)
+        try makeOwn(&apart)
+        try place(apart)
+        conflicts.append(.copied(entry: old.entry, copy: kept))
     }
 
     /// Whether the same segment removes an entry where it has put it, and nothing keeps it from doing so.
@@ -159,40 +211,92 @@ struct Merge<Replica: ReplicaTransaction> {
     /// histories, at seed 7500).
     private mutating func pass(_ change: EntryChange) throws(SyncError) {
         let known = try replica.entry(change.entry)
-        if let known, change.stamp <= known.placement.stamp { return }
+        let placed = register(of: change)
+        if let known, !placed.isLater(than: known) { return }
         guard try arrive(change.lineage) else { return }
-        try show(EntryRegister(placement: change, isShown: false))
+        try show(placed)
         if let known, known.isShown { try sweep(known.placement.parent) }
     }
 
     /// What stands at a name may be on its way, because the same segment moves or removes it: names that change places are
-    /// free one after the other, and `rm a; mv b a` is no conflict.
+    /// free one after the other, and `rm a; mv b a` is no conflict. A directory goes with all that the segment takes out
+    /// of it, as in `rm -r d; mkdir d`.
     mutating func stepAside(_ entry: Identifier) throws(SyncError) {
-        guard var standing = try replica.entry(entry) else { return }
-        if let move = moves[entry], move.stamp > standing.placement.stamp,
-            (move.parent, move.name) != (standing.placement.parent, standing.placement.name)
-        {
-            standing.placement.name = try freeName(standing)
-            try show(standing)
+        guard let standing = try replica.entry(entry) else { return }
+        if isOnItsWay(standing) {
+            try setAside(standing, in: standing.placement.parent)
         } else if let removal = removals[entry] {
+            try clear(standing.placement.lineage)
             try apply(removal)
         }
     }
 
+    private func isOnItsWay(_ register: EntryRegister) -> Bool {
+        guard let move = moves[register.placement.entry] else { return false }
+        return self.register(of: move).isLater(than: register)
+            && (move.parent, move.name) != (register.placement.parent, register.placement.name)
+    }
+
+    /// Takes out of a directory what the segment moves or removes.
+    private mutating func clear(_ directory: Identifier) throws(SyncError) {
+        for child in try replica.children(of: directory) {
+            guard let register = try replica.entry(child) else { continue }
+            if isOnItsWay(register) {
+                try setAside(register, in: top)
+            } else if let removal = removals[child] {
+                try clear(register.placement.lineage)
+                try apply(removal)
+            }
+        }
+    }
+
+    /// Until its turn comes.
+    private mutating func setAside(_ register: EntryRegister, in parent: Identifier) throws(SyncError) {
+        var register = register
+        register.placement.name = try freeName(register.placement.name, in: parent, by: register.placement.stamp.device)
+        register.placement.parent = parent
+        try show(register)
+    }
+
     private mutating func apply(_ change: RemovalChange) throws(SyncError) {
         guard var register = try replica.entry(change.entry),
-            !register.removals.contains(where: { $0.stamp == change.stamp }),
-            knows(register.placement.stamp)
+            !register.removals.contains(where: { $0.stamp == change.stamp })
         else { return }
-        guard try hasSeenContents(change, of: register.placement.lineage) else { return }
+        let lineage = register.placement.lineage
+        try tellWhole(lineage)
+        guard knows(register.asked), try hasSeenContents(change, of: lineage, beside: register.removals) else { return }
+        // A merge has put it elsewhere, which is no reason to keep what somebody has removed. Who has only a snapshot of that
+        // does not know it, and is told.
+        if !knows(register.placement.stamp), register.placement.stamp.device == own { try removeOwn(&register) }
         register.removals.append(change)
         try hide(register)
     }
 
     /// Whether the author of a removal knew all versions of what it removes.
-    private func hasSeenContents(_ removal: RemovalChange, of lineage: Identifier) throws(SyncError) -> Bool {
+    ///
+    /// - Parameter others: removals of the same entry: what one has not seen another one may have.
+    private func hasSeenContents(
+        _ removal: RemovalChange, of lineage: Identifier, beside others: [RemovalChange] = []
+    ) throws(SyncError) -> Bool {
+        let saw = Set(removal.saw + others.flatMap(\.saw))
+        return try versions(of: lineage).allSatisfy { saw.contains($0) || knows($0) }
+    }
+
+    /// Whoever has removed a name, or has it lead elsewhere, may have nothing left of the file: where it has another one,
+    /// which this device has given it meanwhile, the others are told all of it.
+    private func tellWhole(_ lineage: Identifier) throws(SyncError) {
+        for entry in try replica.entries(of: lineage) {
+            guard let register = try replica.entry(entry), register.isShown, register.placement.stamp.device == own,
+                !knows(register.asked)
+            else { continue }
+            return try replica.noteOwn(.whole(lineage))
+        }
+    }
+
+    /// The versions of a lineage that nothing has replaced.
+    private func versions(of lineage: Identifier) throws(SyncError) -> [Stamp] {
         let known = try replica.lineage(lineage)
-        return ((known?.heads ?? []) + (known?.rivals ?? [])).allSatisfy { removal.saw.contains($0) || knows($0) }
+        return (known?.heads ?? []) + (known?.rivals ?? [])
     }
 
     /// Takes a removed entry out of the tree; a directory with something in it stays.

@@ -64,6 +64,7 @@ extension Committer {
         }
         record.replaced = Array(replaced.prefix(Limits.stamps))
         record.heads = [nextStamp()]
+        record.saved = nil
     }
 
     /// A file gets the first name that other devices hear of: so they have to hear of its attributes and content, too,

@@ -59,7 +59,9 @@ extension Committer {
         kept.append(removal)
         let placement = EntryChange(
             entry: entry.identifier, parent: entry.parent, lineage: file.lineage, stamp: entry.stamp, name: entry.name)
-        try keepRegister(EntryRegister(placement: placement, removals: kept.suffix(Limits.stamps), isShown: false))
+        var register = EntryRegister(placement: placement, removals: kept.suffix(Limits.stamps), isShown: false)
+        register.settles = entry.settles
+        try keepRegister(register)
     }
 
     // MARK: Rivals

@@ -24,7 +24,7 @@ extension FileRecord {
         groupOfMounter = inode.group == mounter.group
         device = inode.device
         accessed = inode.accessed
-        modified = inode.modified
+        setModified(inode.modified)
         changed = inode.changed
         self.inode = inode.number
     }

@@ -122,9 +122,9 @@ extension Vault {
             try committer.deleteEntry(dentry.slot, entrySeal)
             return .doomed
         }
-        // An empty content may compete with one that is still to come from another device.
-        let isLive = record.content.size > 0 || (committer.root.isReplicated && !record.heads.isEmpty)
-        let hasContent = isLive || record.history != 0 || record.predecessor != 0
+        // What other devices know may be edited or moved there: it has to be there to come back.
+        let isKnown = committer.root.isReplicated && (!record.heads.isEmpty || entry.made <= committer.root.heard)
+        let hasContent = record.content.size > 0 || isKnown || record.history != 0 || record.predecessor != 0
         // A backup whose file is gone for good, such as one that was empty: nothing else has its content.
         let isStranded = dentry.isLocal && !isHeld && record.successor != .none
         if (hasContent && (!dentry.isLocal || isStranded)) || inode.isDirectory {

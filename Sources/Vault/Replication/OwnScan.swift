@@ -7,6 +7,8 @@ struct OwnSubject: Hashable {
     enum Kind: UInt8 {
         /// Attributes and content of a file; by the file's own identifier.
         case file
+        /// The same, with the content though that is not new.
+        case whole
         case entry
         case removal
     }
@@ -22,6 +24,7 @@ struct OwnSubject: Hashable {
             case .entry: .entry
             case .removal: .removal
             case .attributes, .content: .file
+            case .whole: .whole
             }
         self.init(kind, operation.subject)
     }

@@ -48,7 +48,7 @@ struct ReplicationOverlay {
         case file(Inode, lineage: Identifier)
         case attributes(Inode, hasAttributes: Bool)
         /// A new file without a reader gets its content.
-        case size(Identifier, UInt64, holes: UInt32)
+        case content(Inode)
         /// One file takes the place of another at all its names.
         case replace(Identifier, Inode, lineage: Identifier)
         case place(entry: Identifier, Placed, file: Identifier, isDirectory: Bool)

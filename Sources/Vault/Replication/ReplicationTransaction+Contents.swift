@@ -26,12 +26,13 @@ extension ReplicationTransaction {
         var new = record
         (new.content, new.hasHoles) = (content.reference, holes > 0)
         (new.heads, new.replaced) = (heads, content.replaces)
+        new.saved = content.modified == new.modified ? nil : content.modified
         try committer.setRivals(rivals, of: content.lineage)
         guard !isFirst else {
-            // A copy is as old as the version that it shows: it is named by the day.
-            if new.stamp == .zero { new.modified = content.modified }
             try write(new, content.column, slot: file.slot, previous: seal)
-            return overlay.add(.size(new.identifier, content.reference.size, holes: holes))
+            var inode = Inode(new, slot: file.slot, mounter: vault.mounter)
+            inode.holes = holes
+            return overlay.add(.content(inode))
         }
         try refuseWhileDirty(file)
         new.identifier = .fresh()

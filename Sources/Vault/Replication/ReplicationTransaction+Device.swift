@@ -54,7 +54,8 @@ extension ReplicationTransaction {
             switch subject.kind {
             case .entry: all.entries.append(subject.identifier)
             case .removal: all.removals.append(subject.identifier)
-            case .file: if let lineage = lineage(ofFile: subject.identifier) { all.lineages.append(lineage) }
+            case .file, .whole:
+                if let lineage = lineage(ofFile: subject.identifier) { all.lineages.append(lineage) }
             }
         }
         for path in [\UnheardRegisters.entries, \.removals, \.lineages] {

@@ -14,7 +14,7 @@ extension ReplicationTransaction {
         let placement = register.placement
         try check(register)
         if register.isShown {
-            try show(placement)
+            try show(register)
         } else if let shown = placed(placement.entry) {
             // What is in a directory keeps it, as a removal of it would have had to wait.
             guard children(of: shown.lineage).isEmpty else { return try keepShown(register, shown) }
@@ -43,7 +43,8 @@ extension ReplicationTransaction {
         else { throw .invalidArgument }
     }
 
-    private func show(_ placement: EntryChange) throws(Errno) {
+    private func show(_ register: EntryRegister) throws(Errno) {
+        let placement = register.placement
         guard try isShownDirectory(placement.parent) else { throw .invalidArgument }
         let taken = entry(in: placement.parent, named: placement.name)
         guard taken == nil || taken == placement.entry else { throw .invalidArgument }
@@ -58,6 +59,7 @@ extension ReplicationTransaction {
         var record = EntryRecord(
             identifier: placement.entry, parent: placement.parent, file: file.identifier, stamp: placement.stamp,
             name: placement.name)
+        record.settlement = register.settles.map { EntryRecord.Settlement(stamp: placement.stamp, replaced: $0) }
         var previous: Seal?
         if let before {
             guard before.slot != 0 else { throw .invalidArgument }

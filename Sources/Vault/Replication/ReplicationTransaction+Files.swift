@@ -68,7 +68,8 @@ extension FileRecord {
     mutating func take(_ change: AttributesChange) {
         (stamp, mode, owner, group) = (change.stamp, change.mode, change.owner, change.group)
         (ownedByMounter, groupOfMounter, device) = (change.ownedByMounter, change.groupOfMounter, change.device)
-        (accessed, modified, changed) = (change.accessed, change.modified, change.changed)
+        (accessed, changed) = (change.accessed, change.changed)
+        setModified(change.modified)
         attributes = change.attributes
     }
 }

@@ -91,6 +91,7 @@ struct OwnChanges {
     mutating func add(_ subject: OwnSubject, upTo lamport: UInt64) throws(Errno) {
         switch subject.kind {
         case .file: try addFile(subject.identifier, upTo: lamport)
+        case .whole: try addWhole(subject.identifier)
         case .entry:
             let stamp = try transaction.entry(subject.identifier)?.placement.stamp
             if let stamp, isNew(stamp), stamp.lamport <= lamport { try addEntry(subject.identifier) }
@@ -110,6 +111,12 @@ struct OwnChanges {
         for entry in transaction.entries(of: lineage) { try addEntry(entry) }
     }
 
+    private mutating func addWhole(_ identifier: Identifier) throws(Errno) {
+        guard let (lineage, slot) = try known(identifier) else { return }
+        try add(try committer.loadFile(slot).0, slot, isWhole: true)
+        for entry in transaction.entries(of: lineage) { try addEntry(entry) }
+    }
+
     /// A file that other devices hear of, by its own identifier: it has a name, or they have to hear that it is removed.
     private func known(_ identifier: Identifier) throws(Errno) -> (lineage: Identifier, slot: Int64)? {
         guard let lineage = transaction.lineage(ofFile: identifier), let file = try transaction.file(of: lineage),
@@ -121,9 +128,10 @@ struct OwnChanges {
 
     /// Attributes and content of a lineage. A copy that somebody has touched is told whole: another device may not have
     /// it.
-    private mutating func add(_ record: FileRecord, _ slot: Int64) throws(Errno) {
+    private mutating func add(_ record: FileRecord, _ slot: Int64, isWhole: Bool = false) throws(Errno) {
         add(AttributesChange(record))
-        guard contents[record.lineage] == nil, let stamp = record.heads.first, record.isCopy || isNew(stamp),
+        guard contents[record.lineage] == nil, let stamp = record.heads.first,
+            isWhole || record.isCopy || isNew(stamp),
             let change = try transaction.content(of: record, slot)
         else { return }
         contents[record.lineage] = change

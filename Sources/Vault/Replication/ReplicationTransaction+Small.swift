@@ -15,7 +15,7 @@ extension ReplicationTransaction {
     func content(of record: FileRecord, _ slot: Int64) throws(Errno) -> ContentChange? {
         guard let stamp = record.heads.first else { return nil }
         var change = ContentChange(
-            lineage: record.lineage, stamp: stamp, replaces: record.replaced, modified: record.modified,
+            lineage: record.lineage, stamp: stamp, replaces: record.replaced, modified: record.saved ?? record.modified,
             reference: record.content)
         guard record.content.kind != .none else { return change }
         change.column = unsafe try committer.contentColumn(.file, slot) { unsafe [UInt8]($0) }

@@ -12,7 +12,9 @@ extension ReplicationTransaction {
         let record = try committer.loadEntry(placed.slot).0
         let placement = EntryChange(
             entry: entry, parent: placed.parent, lineage: placed.lineage, stamp: record.stamp, name: placed.name)
-        return EntryRegister(placement: placement, removals: kept?.removals ?? [], isShown: true)
+        var register = EntryRegister(placement: placement, removals: kept?.removals ?? [], isShown: true)
+        register.settles = record.settles
+        return register
     }
 
     /// The shown entry of that name.

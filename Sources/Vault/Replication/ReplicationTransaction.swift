@@ -80,8 +80,10 @@ public final class ReplicationTransaction {
     }
 
     /// The same for attributes and content of a lineage.
-    public func noteOwnLineage(_ lineage: Identifier) throws(Errno) {
+    ///
+    /// - Parameter isWhole: the content comes along also where it is not new.
+    public func noteOwnLineage(_ lineage: Identifier, isWhole: Bool = false) throws(Errno) {
         guard let file = try file(of: lineage) else { throw .invalidArgument }
-        committer.operations.append(Operation(kind: .content, subject: file.identifier))
+        committer.operations.append(Operation(kind: isWhole ? .whole : .content, subject: file.identifier))
     }
 }

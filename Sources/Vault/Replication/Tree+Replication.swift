@@ -23,8 +23,9 @@ extension Tree {
                 known.hasAttributes = hasAttributes
             }
             outcome.effects.append(.attributes(node))
-        case .size(let file, let size, let holes):
-            if let node = node(of: file) { update(node) { ($0.size, $0.holes) = (size, holes) } }
+        case .content(let inode):
+            guard let node = node(of: inode.identifier) else { return }
+            update(node) { ($0.size, $0.holes) = (inode.size, inode.holes) }
         case .replace(let old, let inode, let lineage): replace(old, inode, lineage, &outcome)
         case .place(let entry, let placed, let file, let isDirectory):
             place(entry, placed, file, isDirectory, &outcome)

@@ -142,8 +142,10 @@ extension ReplicationTransaction {
         let record = try committer.loadFile(file.slot).0
         let isDirectory = record.mode & FileType.mask == FileType.directory
         guard !isDirectory || children(of: lineage).isEmpty else { throw .directoryNotEmpty }
-        // An empty content may compete with one that is still to come.
-        let isWorth = isDirectory || !record.heads.isEmpty || record.history != 0 || record.predecessor != 0
+        // What other devices know may be edited or moved there: it has to be there to come back.
+        let isKnown = committer.sync.entries[lineage]?.isEmpty == false
+        let isWorth =
+            isDirectory || isKnown || !record.heads.isEmpty || record.history != 0 || record.predecessor != 0
         var known = overlay.lost[lineage]
         if known == nil { known = try kept(lineage, record) }
         guard isWorth, let (lost, slot) = known else { return try erase(file, lineage) }

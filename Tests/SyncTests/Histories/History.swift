@@ -1,0 +1,70 @@
+/// What happens on some devices: the calls of programs, and in between devices that synchronise.
+struct History: Sendable, CustomStringConvertible {
+    struct Move: Sendable {
+        var device: Int
+        var step: HistoryStep
+    }
+
+    /// Calls, and then a device synchronises.
+    struct Round: Sendable {
+        var moves: [Move]
+        var device: Int
+        /// It is closed and opened again before that.
+        var reopens = false
+    }
+
+    var rounds: [Round]
+
+    /// - Parameter rounds: the calls before each synchronisation, and who synchronises then.
+    init(_ rounds: [(moves: [(Int, HistoryStep)], sync: Int)]) {
+        self.rounds = rounds.map { round in
+            Round(moves: round.moves.map { Move(device: $0.0, step: $0.1) }, device: round.sync)
+        }
+    }
+
+    /// - Parameters:
+    ///   - writers: how many of the devices change something.
+    ///   - syncs: who synchronises when, one after the other: several histories may share that.
+    init(writers: Int, syncs: [Round], _ random: inout Randomness) {
+        var number = 0
+        rounds = syncs
+        for index in rounds.indices {
+            for _ in 0..<random.below(5) {
+                number += 1
+                rounds[index].moves.append(
+                    Move(device: random.below(writers), step: .any(number, &random)))
+            }
+        }
+    }
+
+    static func syncs(devices: Int, _ random: inout Randomness) -> [Round] {
+        (0..<3 + random.below(7)).map { _ in
+            Round(moves: [], device: random.below(devices), reopens: random.below(8) == 0)
+        }
+    }
+
+    var description: String {
+        rounds.map { round in
+            let steps = round.moves.map { "\($0.device): \($0.step)" }
+            return (steps + ["\(round.reopens ? "reopen and " : "")sync \(round.device)"]).joined(separator: "\n")
+        }.joined(separator: "\n")
+    }
+
+    /// Each history that has one thing less.
+    var shorter: [History] {
+        var found: [History] = []
+        for index in rounds.indices.reversed() {
+            // Its calls go to the next round.
+            var less = self
+            let gone = less.rounds.remove(at: index)
+            if index < less.rounds.count { less.rounds[index].moves = gone.moves + less.rounds[index].moves }
+            if gone.moves.isEmpty || index < less.rounds.count { found.append(less) }
+            for move in rounds[index].moves.indices.reversed() {
+                var less = self
+                less.rounds[index].moves.remove(at: move)
+                found.append(less)
+            }
+        }
+        return found
+    }
+}

@@ -1,0 +1,132 @@
+import Foundation
+import Sync
+import SystemPackage
+
+@testable import Vault
+
+/// Runs histories on real vaults, several at a time, each in a folder of its own: what they cost most, opening and
+/// synchronising, they share.
+final class HistoryRun {
+    let writers: Int
+    private let histories: [History]
+    private let pair: VaultPair
+    private var folders: [[HistoryFolder]] = []
+    private var judges: [HistoryJudge]
+    /// With one writer, what it showed when it synchronised last.
+    private var published: [[String: String]?]
+    /// By the number of the history; a fault of all is under -1.
+    private(set) var faults: [Int: String] = [:]
+
+    /// - Parameter histories: with the same devices synchronising one after the other.
+    init(_ histories: [History], devices: Int, writers: Int) throws {
+        (self.histories, self.writers) = (histories, writers)
+        pair = try VaultPair(devices: devices)
+        let all = pair.devices
+        folders = histories.indices.map { number in all.map { HistoryFolder($0, "h\(number)") } }
+        judges = histories.map { _ in HistoryJudge(devices: devices) }
+        published = histories.map { _ in nil }
+    }
+
+    /// What is wrong with one history; nil where all is well.
+    static func fault(_ history: History, devices: Int, writers: Int) async throws -> String? {
+        let run = try HistoryRun([history], devices: devices, writers: writers)
+        try await run.run()
+        return run.faults[0] ?? run.faults[-1]
+    }
+
+    func run() async throws {
+        defer { for folder in folders.joined() { folder.closeAll() } }
+        for folder in folders { try folder[0].make() }
+        try await pair.syncAll()
+        for round in 0..<(histories[0].rounds.count) where faults.isEmpty {
+            for number in histories.indices {
+                for move in histories[number].rounds[round].moves { try perform(move, number) }
+            }
+            let device = histories[0].rounds[round].device
+            if histories[0].rounds[round].reopens { try reopen(device) }
+            try await synchronise(device)
+        }
+        for folder in folders.joined() { folder.closeAll() }
+        for _ in 0..<2 { for device in pair.devices.indices where faults.isEmpty { try await synchronise(device) } }
+        if faults.isEmpty { try judgeTheEnd() }
+    }
+
+    private func reopen(_ device: Int) throws {
+        for folder in folders { folder[device].closeAll() }
+        try pair.devices[device].reopen()
+    }
+
+    private func perform(_ move: History.Move, _ number: Int) throws {
+        let folder = folders[number][move.device]
+        let before = try folder.words()
+        folder.perform(move.step)
+        judges[number].note(move.device, before: before, after: try folder.words())
+    }
+
+    private func synchronise(_ device: Int) async throws {
+        let before = try folders.map { try $0[device].words() }
+        let report: SyncReport
+        do {
+            report = try await pair.sync(device)
+        } catch {
+            faults[-1] = "device \(device) stops: \(error)"
+            return
+        }
+        if writers == 1, !report.conflicts.isEmpty { faults[-1] = "one writer, and \(report.conflicts)" }
+        if ProcessInfo.processInfo.environment["COFFER_HISTORY_TRACE"] != nil {
+            print(
+                "TRACE sync \(device): \(report.conflicts) \(try folders[0][device].picture().sorted { $0.key < $1.key })"
+            )
+        }
+        for (number, folder) in folders.enumerated() {
+            let after = try folder[device].words()
+            faults[number] = judges[number].fault(ofSynchronising: device, before: before[number], after: after)
+            guard writers == 1 else { continue }
+            let picture = try folder[device].picture()
+            if device == 0 { published[number] = picture }
+            if let expected = published[number], faults[number] == nil {
+                faults[number] = Self.difference(expected, picture).map {
+                    "device \(device) after synchronising: \($0)"
+                }
+            }
+        }
+    }
+
+    private func judgeTheEnd() throws {
+        for (number, folder) in folders.enumerated() {
+            let expected = try folder[0].picture()
+            for device in folder.dropFirst() where faults[number] == nil {
+                faults[number] = Self.difference(expected, try device.picture()).map { "at the end: \($0)" }
+            }
+            if faults[number] == nil { faults[number] = judges[number].fault(atTheEnd: try folder[0].words()) }
+        }
+        for device in pair.devices {
+            let report = try device.vault.verify { _, _ in }
+            if !report.damage.isEmpty { faults[-1] = "damage: \(report.damage)" }
+        }
+    }
+
+    private static func difference(_ expected: [String: String], _ found: [String: String]) -> String? {
+        let paths = Set(expected.keys).union(found.keys).filter { expected[$0] != found[$0] }.sorted()
+        guard !paths.isEmpty else { return nil }
+        return paths.map { "\($0): \(expected[$0] ?? "nothing") and \(found[$0] ?? "nothing")" }.joined(separator: "; ")
+    }
+
+    /// The shortest history found that is still at fault.
+    static func shrink(_ history: History, devices: Int, writers: Int) async throws -> (History, String) {
+        var (best, what) = (history, "not found again")
+        var isShorter = true
+        while isShorter {
+            isShorter = false
+            for shorter in best.shorter {
+                // Which of two wins may lie in identifiers, which are random.
+                for _ in 0..<2 where !isShorter {
+                    guard let fault = try await fault(shorter, devices: devices, writers: writers) else { continue }
+                    (best, what, isShorter) = (shorter, fault, true)
+                }
+                if isShorter { break }
+            }
+        }
+        return (best, what)
+    }
+}

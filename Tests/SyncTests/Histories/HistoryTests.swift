@@ -1,0 +1,64 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What people do on two and three devices, whenever these synchronise, on the engine with real vaults: one writer is
+/// copied exactly; with several all come to the same, and nothing is lost or comes back.
+///
+/// `COFFER_HISTORY_SEED` repeats a run, `COFFER_HISTORIES` sets how many there are.
+@Suite struct HistoryTests {
+    private static let environment = ProcessInfo.processInfo.environment
+
+    private func run(devices: Int, writers: Int, count: Int) async throws {
+        let given = Self.environment["COFFER_HISTORY_SEED"].flatMap { UInt64($0) }
+        let seed = given ?? (Program.long ? .random(in: 0..<1_000_000_000) : 1)
+        let count = Self.environment["COFFER_HISTORIES"].flatMap { Int($0) } ?? count
+        print("histories of \(devices) devices, \(writers) of them writers: seed \(seed), \(count)")
+        let size = 16
+        for batch in 0..<(count + size - 1) / size {
+            var random = Randomness(seed: seed &+ UInt64(batch))
+            let syncs = History.syncs(devices: devices, &random)
+            let histories = (0..<size).map { _ in History(writers: writers, syncs: syncs, &random) }
+            let run = try HistoryRun(histories, devices: devices, writers: writers)
+            try await run.run()
+            guard !run.faults.isEmpty else { continue }
+            let suspects = run.faults[-1] == nil ? run.faults.keys.sorted() : Array(histories.indices)
+            for number in suspects {
+                guard try await isAtFault(histories[number], devices: devices, writers: writers) else { continue }
+                let (shortest, what) = try await HistoryRun.shrink(
+                    histories[number], devices: devices, writers: writers)
+                Issue.record("seed \(seed &+ UInt64(batch)), history \(number):\n\(shortest)\n\(what)")
+                return
+            }
+            Issue.record("seed \(seed &+ UInt64(batch)), all together: \(run.faults)")
+            return
+        }
+    }
+
+    /// Which of two wins may lie in identifiers, which are random.
+    private func isAtFault(_ history: History, devices: Int, writers: Int) async throws -> Bool {
+        for _ in 0..<8 where try await HistoryRun.fault(history, devices: devices, writers: writers) != nil {
+            return true
+        }
+        return false
+    }
+
+    @Test(arguments: KnownHistory.all) func nothingIsLostOrComesBack(_ known: KnownHistory) async throws {
+        for _ in 0..<3 {
+            let fault = try await HistoryRun.fault(known.history, devices: 2, writers: known.writers)
+            #expect(fault == nil, "\(known.history)")
+        }
+    }
+
+    @Test func oneWriterIsCopiedExactly() async throws {
+        try await run(devices: 2, writers: 1, count: Program.long ? 500_000 : 10_000)
+    }
+
+    @Test func twoWritersAgree() async throws {
+        try await run(devices: 2, writers: 2, count: Program.long ? 500_000 : 8_000)
+    }
+
+    @Test func threeWritersAgree() async throws {
+        try await run(devices: 3, writers: 3, count: Program.long ? 200_000 : 2_000)
+    }
+}

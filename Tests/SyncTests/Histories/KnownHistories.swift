@@ -1,0 +1,110 @@
+import Testing
+
+/// Histories that went wrong once, and have been mended since.
+struct KnownHistory: Sendable, CustomTestStringConvertible {
+    var name: String
+    var writers: Int
+    var history: History
+    var testDescription: String { name }
+
+    init(_ name: String, writers: Int, _ rounds: [(moves: [(Int, HistoryStep)], sync: Int)]) {
+        (self.name, self.writers, history) = (name, writers, History(rounds))
+    }
+
+    private static let folder: [(moves: [(Int, HistoryStep)], sync: Int)] = [
+        ([(0, .makeDirectory("d")), (0, .save("d/f", "w1")), (0, .save("d/g", "w2"))], 0), ([], 1),
+    ]
+
+    static let all = [
+        KnownHistory(
+            "a folder is removed and made again", writers: 1,
+            folder + [([(0, .remake("d", "f", "w3"))], 0), ([], 1), ([], 0)]),
+        KnownHistory(
+            "a folder becomes a file", writers: 1,
+            folder + [([(0, .removeTree("d")), (0, .save("d", "w3"))], 0), ([], 1), ([], 0)]),
+        KnownHistory(
+            "a folder becomes a link", writers: 1,
+            folder + [([(0, .removeTree("d")), (0, .symbolicLink("d", "t"))], 0), ([], 1), ([], 0)]),
+        KnownHistory(
+            "a folder within one that is made again becomes a file", writers: 1,
+            [
+                ([(0, .makeDirectory("d")), (0, .makeDirectory("d/e"))], 0), ([], 1),
+                ([(0, .remake("d", "e", "w1"))], 0), ([], 1),
+            ]),
+        KnownHistory(
+            "what is moved out of a folder that is made again", writers: 1,
+            folder + [([(0, .rename("d/f", "a")), (0, .remake("d", "f", "w3"))], 0), ([], 1)]),
+        KnownHistory(
+            "a name of an editor is a folder there", writers: 2,
+            [
+                ([(1, .makeDirectory("e"))], 1), ([], 0),
+                (
+                    [
+                        (1, .replace("d/e", by: ".goutputstream-X1", "w1")),
+                        (0, .rewrite("e", away: ".goutputstream-X1", "w2")),
+                    ], 1
+                ),
+            ]),
+        KnownHistory(
+            "a file is edited that was moved over another one", writers: 2,
+            [
+                ([(0, .save("c", "w1")), (0, .save("b", "w2"))], 0), ([], 1),
+                ([(0, .rename("c", "b")), (1, .replace("c", by: "t", "w3"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "an empty file is edited that was removed", writers: 2,
+            [
+                ([(0, .create("x"))], 0), ([], 1), ([(0, .save("x", "w1")), (1, .unlink("x"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "an empty file is moved that was removed", writers: 2,
+            [
+                ([(0, .create("x"))], 0), ([], 1), ([(0, .rename("x", "y")), (1, .unlink("x"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "another name is made of a file that was moved over another one", writers: 2,
+            [
+                ([(1, .save("b", "w1")), (0, .save("d", "w3"))], 1), ([], 0), ([(0, .link("b", "l"))], 1),
+                ([(1, .rename("b", "d"))], 1),
+            ]),
+        KnownHistory(
+            "a file is edited whose name leads to another one", writers: 2,
+            [
+                ([(0, .save("a", "w1")), (0, .save("c", "w2"))], 0), ([], 1),
+                ([(0, .linkOver("a", "c")), (1, .append("c", "w3"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a file is removed that stood beside a folder of its name", writers: 2,
+            [([(1, .save("d", "w1"))], 1), ([(0, .makeDirectory("d")), (1, .unlink("d"))], 1)]),
+        KnownHistory(
+            "a file is removed that has to leave its name twice", writers: 2,
+            [
+                ([(1, .save("e", "w1")), (1, .makeDirectory("d"))], 1), ([(1, .save("d/f", "w2"))], 0),
+                ([(0, .linkOver("e", "d/f"))], 1), ([(1, .remake("d", "e", "w3"))], 0),
+            ]),
+        KnownHistory(
+            "a file moves on that a folder has taken the name of", writers: 2,
+            [
+                ([(1, .save("a", "w1"))], 1),
+                ([(1, .create("e")), (1, .exchange("e", "a")), (0, .makeDirectory("a"))], 1),
+            ]),
+        KnownHistory(
+            "a copy is as old as what it shows", writers: 2,
+            [
+                ([(1, .save("d", "w1"))], 1), ([], 0),
+                ([(1, .replace("d", by: "b.bak", "w2")), (0, .save("d", "w3"))], 1),
+            ]),
+        KnownHistory(
+            "a copy is as old as what it shows, though that was given another time", writers: 2,
+            [
+                ([(1, .save("d", "w1"))], 1), ([], 0), ([(0, .save("d", "w2"))], 0),
+                ([(0, .times("d", 1_000_000_000)), (1, .save("d", "w3"))], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a copy has the mode of what it stands beside", writers: 2,
+            [
+                ([(1, .save("d", "w1"))], 1), ([], 0), ([(0, .save("d", "w2")), (1, .save("d", "w3"))], 0), ([], 1),
+                ([(0, .mode("d", 0o640)), (0, .attribute("d", "v"))], 0),
+            ]),
+    ]
+}
