@@ -18,8 +18,7 @@ public struct EntryRecord: Equatable, Sendable {
     public var isLocal: Bool
     /// Another device has removed it. Not in records of before this field.
     public var isRemovedElsewhere = false
-    /// Where synchronisation has put the entry there, and nobody of this device's users. Not in records of before this
-    /// field.
+    /// Where a merge has put the entry there, of this device or of another one. Not in records of before this field.
     public var settlement: Settlement?
     /// 1 to 255 bytes, neither `/` nor NUL.
     public var name: [UInt8]

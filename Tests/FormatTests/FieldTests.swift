@@ -80,6 +80,20 @@ import Testing
         #expect(throws: FormatError.invalid(field: "operation")) { try OperationRecord(decoding: bytes) }
     }
 
+    /// Attack 35: a settlement of a placement that is still to come would win over all that anybody does.
+    @Test func settlementOfALaterPlacement() {
+        let stamp = Stamp(lamport: 5, device: Identifier(low: 1, high: 1))
+        let placement = EntryChange(
+            entry: Identifier(low: 2, high: 2), parent: .none, lineage: Identifier(low: 3, high: 3), stamp: stamp,
+            name: Array("a".utf8))
+        for lamport in [5, 6, UInt64.max] {
+            var register = EntryRegister(placement: placement)
+            register.settles = Stamp(lamport: lamport, device: stamp.device)
+            let bytes = SyncRecord.register(register).encoded
+            #expect(throws: FormatError.invalid(field: "settlement")) { try SyncRecord(decoding: bytes) }
+        }
+    }
+
     @Test func attributesAboveTheLimit() throws {
         var record = file
         record.attributes = [

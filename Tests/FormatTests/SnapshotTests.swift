@@ -178,7 +178,7 @@ extension Randomness {
             entry: identifier(), parent: identifier(), lineage: identifier(), stamp: stamp(), name: Array("name".utf8))
         let removal = RemovalChange(entry: placement.entry, stamp: stamp(), saw: stamps())
         var register = EntryRegister(placement: placement, removals: [removal], isShown: .random(using: &self))
-        if Bool.random(using: &self) { register.settles = stamp() }
+        if Bool.random(using: &self) { register.settles = placement.stamp.earlier }
         return .entry(register)
     }
 }

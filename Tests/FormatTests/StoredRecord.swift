@@ -188,7 +188,7 @@ extension SyncRecord: StoredRecord {
             }
             var register = EntryRegister(
                 placement: placement, removals: removals, isShown: .random(using: &generator))
-            if Bool.random(using: &generator) { register.settles = generator.stamp() }
+            if Bool.random(using: &generator) { register.settles = entry.stamp.earlier }
             return .register(register)
         }
     }
@@ -205,4 +205,9 @@ extension SettlementsRecord: StoredRecord {
         }
         return record
     }
+}
+
+extension Stamp {
+    /// One that is before this one.
+    var earlier: Stamp { Stamp(lamport: lamport / 2, device: device) }
 }

@@ -1,6 +1,6 @@
 /// What a replica knows of an entry: where it is, and who removed it.
 public struct EntryRegister: Equatable, Sendable {
-    /// The last placement by stamp.
+    /// The one that counts: see ``isLater(than:)``.
     public var placement: EntryChange {
         didSet { if placement.stamp != oldValue.stamp { settles = nil } }
     }

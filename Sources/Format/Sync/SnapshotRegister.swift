@@ -75,6 +75,8 @@ extension EntryRegister {
         let flags = try cursor.integer(bytes, as: UInt8.self)
         isShown = flags & 1 != 0
         settles = flags & 2 != 0 ? try cursor.stamp(bytes) : nil
+        // One that is later than the placement itself would win over whatever comes.
+        if let settles, settles >= placement.stamp { throw .invalid(field: "settlement") }
         removals = []
         for _ in 0..<(try cursor.integer(bytes, as: UInt8.self)) {
             removals.append(

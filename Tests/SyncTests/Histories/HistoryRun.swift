@@ -73,11 +73,6 @@ final class HistoryRun {
             return
         }
         if writers == 1, !report.conflicts.isEmpty { faults[-1] = "one writer, and \(report.conflicts)" }
-        if ProcessInfo.processInfo.environment["COFFER_HISTORY_TRACE"] != nil {
-            print(
-                "TRACE sync \(device): \(report.conflicts) \(try folders[0][device].picture().sorted { $0.key < $1.key })"
-            )
-        }
         for (number, folder) in folders.enumerated() {
             let after = try folder[device].words()
             faults[number] = judges[number].fault(ofSynchronising: device, before: before[number], after: after)
