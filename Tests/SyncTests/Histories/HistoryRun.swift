@@ -28,10 +28,16 @@ final class HistoryRun {
     }
 
     /// What is wrong with one history; nil where all is well.
-    static func fault(_ history: History, devices: Int, writers: Int) async throws -> String? {
+    ///
+    /// - Parameter gone: words that have to be nowhere at the end.
+    static func fault(
+        _ history: History, devices: Int, writers: Int, gone: Set<String> = []
+    ) async throws -> String? {
         let run = try HistoryRun([history], devices: devices, writers: writers)
         try await run.run()
-        return run.faults[0] ?? run.faults[-1]
+        if let fault = run.faults[0] ?? run.faults[-1] { return fault }
+        let back = try run.folders[0].reduce(into: Set<String>()) { $0.formUnion(try $1.words()) }.intersection(gone)
+        return back.isEmpty ? nil : "at the end there is \(back.sorted()) again"
     }
 
     func run() async throws {

@@ -45,7 +45,8 @@ import Testing
 
     @Test(arguments: KnownHistory.all) func nothingIsLostOrComesBack(_ known: KnownHistory) async throws {
         for _ in 0..<3 {
-            let fault = try await HistoryRun.fault(known.history, devices: 2, writers: known.writers)
+            let fault = try await HistoryRun.fault(
+                known.history, devices: 2, writers: known.writers, gone: known.gone)
             #expect(fault == nil, "\(known.history)")
         }
     }

@@ -5,10 +5,14 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
     var name: String
     var writers: Int
     var history: History
+    /// Texts that stand nowhere at the end: whoever has removed them had seen all that was saved there.
+    var gone: Set<String>
     var testDescription: String { name }
 
-    init(_ name: String, writers: Int, _ rounds: [(moves: [(Int, HistoryStep)], sync: Int)]) {
-        (self.name, self.writers, history) = (name, writers, History(rounds))
+    init(
+        _ name: String, writers: Int, gone: Set<String> = [], _ rounds: [(moves: [(Int, HistoryStep)], sync: Int)]
+    ) {
+        (self.name, self.writers, self.gone, history) = (name, writers, gone, History(rounds))
     }
 
     private static let folder: [(moves: [(Int, HistoryStep)], sync: Int)] = [
@@ -74,10 +78,10 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
                 ([(0, .linkOver("a", "c")), (1, .append("c", "w3"))], 0), ([], 1), ([], 0),
             ]),
         KnownHistory(
-            "a file is removed that stood beside a folder of its name", writers: 2,
+            "a file is removed that stood beside a folder of its name", writers: 2, gone: ["w1"],
             [([(1, .save("d", "w1"))], 1), ([(0, .makeDirectory("d")), (1, .unlink("d"))], 1)]),
         KnownHistory(
-            "a file is removed that has to leave its name twice", writers: 2,
+            "a file is removed that has to leave its name twice", writers: 2, gone: ["w2"],
             [
                 ([(1, .save("e", "w1")), (1, .makeDirectory("d"))], 1), ([(1, .save("d/f", "w2"))], 0),
                 ([(0, .linkOver("e", "d/f"))], 1), ([(1, .remake("d", "e", "w3"))], 0),
