@@ -28,7 +28,8 @@ final class Mounted: Sendable {
         directory = try home.directory("mount")
         session = try Session(fileSystem: files, options: ["default_permissions", "fsname=memory", "subtype=test"])
         files.trouble.connect { [session] in session.passTurn() }
-        try session.mount(at: FilePath(directory))
+        // libfuse starts fusermount3 for ordinary users.
+        try ChildProcess.whileNoneStarts { try session.mount(at: FilePath(directory)) }
         Thread.detachNewThread { [self] in
             // As from a program that blocks every signal: the mask is inherited (pthread_create(3), execve(2)).
             var signals = sigset_t()
@@ -48,9 +49,21 @@ final class Mounted: Sendable {
     }
 
     private func finish() {
-        session.unmount()
-        _ = hasEnded()
+        end { session.unmount() }
         home.remove()
+    }
+
+    /// Ends the session by what `body` does, and unmounts.
+    ///
+    /// Not while a child is started: until execve(2) it has copies of the files that are open here and of /dev/fuse. To
+    /// close the files it waits for an answer that nobody gives any more, and as long as its copy of the device is open
+    /// the kernel does not give up waiting (fuse_flush() and fuse_dev_release() of Linux; not even SIGKILL ends it).
+    func end(_ body: () -> Void) {
+        ChildProcess.whileNoneStarts {
+            body()
+            _ = hasEnded()
+            session.unmount()
+        }
     }
 
     func path(_ name: String) -> String { "\(directory)/\(name)" }

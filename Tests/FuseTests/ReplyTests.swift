@@ -125,7 +125,7 @@ import Testing
             for number in 0..<50 { try mounted.write("text", to: "file \(number)") }
             for name in try Posix.names(mounted.directory) { _ = try mounted.read(name) }
             for number in 0..<50 { try Posix.check(unsafe unlink(mounted.path("file \(number)")), "unlink") }
-            mounted.session.unmount()
+            mounted.end { mounted.session.unmount() }
             #expect(mounted.hasEnded())
             // With the mount the kernel gives up the rest without a word (FUSE_DESTROY).
             let left = mounted.files.state.withLock { $0.references.filter { $0.value < 0 } }

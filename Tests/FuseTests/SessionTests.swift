@@ -62,14 +62,13 @@ import Testing
             #expect(try Posix.code { _ = try Posix.status(mounted.path("go on")) } == ENOENT)
             group.wait()
             switch way {
-            case "exit": mounted.session.exit()
-            case "unmount": mounted.session.unmount()
+            case "exit": mounted.end { mounted.session.exit() }
+            case "unmount": mounted.end { mounted.session.unmount() }
             default:
                 try file.close()
                 #expect(try Command("fusermount3", ["-u", mounted.directory]).runUnlessBusy().code == 0)
             }
             #expect(mounted.hasEnded())
-            if way == "exit" { mounted.session.unmount() }
             #expect(try Mount.below(mounted.directory).isEmpty)
             if way == "unmount" { #expect(try Posix.code { _ = try file.read(1, at: 0) } != 0) }
         }

@@ -5,6 +5,14 @@ extension ChildProcess {
     /// The test's process ignores SIGPIPE, so that a program that does not read its input is no danger.
     private static let ignorePipeSignal: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
 
+    /// Runs `body` while no test is starting a process.
+    ///
+    /// For what must not be inherited even until execve(2), which closes it: close-on-exec is too late where a copy of it
+    /// keeps something alive that its close waits for.
+    public static func whileNoneStarts<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try Descriptor.starting.withLock { _ in try body() }
+    }
+
     static func spawn(_ command: Command, _ terminal: Terminal) throws -> pid_t {
         ignorePipeSignal
         var actions = unsafe posix_spawn_file_actions_t()
@@ -23,7 +31,7 @@ extension ChildProcess {
         let environment = (command.environment ?? ProcessInfo.processInfo.environment).map { "\($0.key)=\($0.value)" }
         let program = arguments[0]
         var child: pid_t = 0
-        let error = Descriptor.starting.withLock { _ in
+        let error = whileNoneStarts {
             unsafe withCStrings(arguments) { arguments in
                 unsafe withCStrings(environment) { environment in
                     unsafe posix_spawnp(&child, program, &actions, &attributes, arguments, environment)
