@@ -13,6 +13,16 @@ public protocol Replica: Sendable {
     func transaction<R: Sendable>(
         _ body: (Transaction) throws(SyncError) -> R
     ) throws(SyncError) -> R
+
+    /// How a file is called that a change took the name of, and that a program has open and writes on.
+    ///
+    /// - Parameter device: this one.
+    func nameCopies(_ naming: ConflictNaming, by device: Identifier)
+}
+
+extension Replica {
+    /// Where no program has anything open.
+    public func nameCopies(_ naming: ConflictNaming, by device: Identifier) {}
 }
 
 /// Good until the closure that it was given to returns.

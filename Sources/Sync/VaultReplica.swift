@@ -25,27 +25,16 @@ public final class VaultReplica: Replica {
             try body(VaultTransaction(transaction, successor))
         }
     }
+
+    public func nameCopies(_ naming: ConflictNaming, by device: Identifier) {
+        vault.nameCopies { name, attempt in naming.name(name, by: device, attempt: attempt) }
+    }
 }
 
 extension VaultReplica {
-    /// The paths of copies: each shows what another device has made of the entry beside it. Once somebody has edited, moved
-    /// or removed a copy, it is none any more.
-    public func conflicts() throws(SyncError) -> [String] {
-        let contested = vault.contested()
-        guard !contested.isEmpty else { return [] }
-        let copies = contested.flatMap { found in found.stamps.map { Copy(of: found.lineage, $0) } }
-        let untouched = try transaction { (replica) throws(SyncError) in
-            var untouched: [Identifier] = []
-            for copy in copies {
-                guard let register = try replica.entry(copy.entry), register.isUntouchedCopy,
-                    let known = try replica.lineage(copy.lineage), known.attributes.stamp == Copy.stamp
-                else { continue }
-                untouched.append(copy.entry)
-            }
-            return untouched
-        }
-        return untouched.compactMap { vault.path(ofEntry: $0) }.sorted()
-    }
+    /// The paths of what stands beside another entry because devices had not heard of each other, until somebody gives it
+    /// another name or removes it.
+    public var conflicts: [String] { vault.sharedPaths(whose: ConflictNaming.isOfCopy).sorted() }
 }
 
 /// The keys of the device that a copy goes on as.

@@ -68,6 +68,10 @@ public final class Vault: Sendable {
     let largestFile = Atomic<UInt64>(Limits.fileSize)
     /// Hears what synchronisation has changed.
     let replicated = Mutex(ReplicationListener())
+    /// Open files that other devices' changes took the last name of.
+    let displaced = Mutex(DisplacedFiles())
+    /// Names that files have just lost to others.
+    let departures = Mutex(Departures())
     /// Hears what does not work.
     let troubles = Mutex(TroubleListener())
     /// The vault's file under its name; nil where nothing is written.

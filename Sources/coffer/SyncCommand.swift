@@ -8,9 +8,9 @@ struct SyncCommand: ParsableCommand {
         discussion: VerbHelp.text(
             """
             Prints what moved, and what became of entries that two devices had changed: where the edits do not \
-            meet, both are in the entry; else the other one is beside it as `name (conflict, DEVICE, DATE)`. Edit or \
-            delete the copy like any file. What another device has written and the remote does not have yet is named, \
-            with the device. While the vault is mounted, this happens by itself.
+            meet, both are in the entry; else the other one is beside it as `name (conflict, DEVICE, DATE)`. `status` \
+            shows that copy until it has another name or is removed. What another device has written and the remote \
+            does not have yet is named, with the device. While the vault is mounted, this happens by itself.
 
             Where the remote has lost what was there (31), shows two histories (32) or belongs to another vault (33), \
             nothing is pushed, and what shows it is kept below $XDG_STATE_HOME/coffer/evidence. The entries that it is \

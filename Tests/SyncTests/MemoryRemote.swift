@@ -20,6 +20,8 @@ final class SharedRemote: Sendable {
         /// A device has two segments of one number, or one below what it has written before.
         var twins: [RemotePath] = []
         var lastWritten: [String: UInt64] = [:]
+        /// What is there and in no listing yet, as object stores have it.
+        var unlisted: Set<RemotePath> = []
         /// What was removed, since somebody has looked.
         var removed: [RemotePath] = []
 
@@ -158,7 +160,8 @@ final class MemoryRemote: Remote {
         try call {}
         var items: [String: RemoteItem] = [:]
         let depth = folder.components.count
-        for (path, bytes) in view {
+        let unlisted = shared.contents.withLock(\.unlisted)
+        for (path, bytes) in view where unlisted.isEmpty || !unlisted.contains(path) {
             // The last component tells most of them apart.
             guard path.components.count > depth, path.components[depth - 1] == folder.components[depth - 1],
                 path.components.starts(with: folder.components)

@@ -88,6 +88,9 @@ final class Pair {
         remote.contents.withLock { $0.views[device] = view }
     }
 
+    /// What is in no listing from now on.
+    func hideFromListings(_ paths: [RemotePath]) { remote.contents.withLock { $0.unlisted = Set(paths) } }
+
     func view(_ device: Int) -> [RemotePath: [UInt8]] { remote.contents.withLock { $0.views[device] ?? [:] } }
 
     func segments(of device: Int, in view: [RemotePath: [UInt8]]) -> [RemotePath] {

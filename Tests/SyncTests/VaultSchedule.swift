@@ -1,6 +1,7 @@
 import Format
 import Foundation
 import Sync
+import Synchronization
 import SystemPackage
 
 @testable import Vault
@@ -230,6 +231,8 @@ final class VaultSchedule {
         let isLast = try devices[device].vault.attributes(of: item.node).links == 1
         do throws(Errno) {
             let entry = devices[device].entry(of: item)
+            // Twins do not know that a file which has taken another one's name goes on with its lineage.
+            if twins != nil { devices[device].vault.departures.withLock { $0 = Departures() } }
             try devices[device].remove(item)
             log.append("\(device) rm \(item.path)")
             if isLast { gone.formUnion(VaultSchedule.words(text)) }

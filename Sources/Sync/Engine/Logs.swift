@@ -67,11 +67,44 @@ extension SyncEngine {
     /// read on from there.
     private func checkGaps(until published: LogPosition, _ logs: Logs) async throws(SyncError) {
         guard environment.rules.checksRollback, !acceptsLoss else { return }
-        var sequence = published.sequence
-        while sequence > state.removed, !logs.hashes(own, sequence).isEmpty { sequence -= 1 }
-        guard sequence > state.removed else { return }
+        guard let sequence = try await gap(until: published, logs) else { return }
         for snapshot in try await manifests() where snapshot.manifest.seen[own]?.sequence ?? 0 >= sequence { return }
         throw .rolledBack(Alarm(device: own, sequence: sequence, object: Layout.log(own).description))
+    }
+
+    /// The highest number up to which something of the own log is gone; nil where all is there. A listing may lag behind what
+    /// was written, as those of object stores do: what it lacks is asked for by the name that the segment behind it tells.
+    private func gap(until published: LogPosition, _ logs: Logs) async throws(SyncError) -> UInt64? {
+        var (sequence, unlisted) = (published.sequence, [published.sequence: published.hash])
+        while sequence > state.removed {
+            if logs.hashes(own, sequence).isEmpty {
+                if unlisted[sequence] == nil {
+                    unlisted[sequence] = try await hash(before: sequence + 1, unlisted[sequence + 1], logs)
+                }
+                guard unlisted.count <= Self.unlistedMost, let hash = unlisted[sequence],
+                    try await isValid(own, sequence, hash)
+                else { return sequence }
+            }
+            sequence -= 1
+        }
+        return nil
+    }
+
+    /// How many segments a listing may lack.
+    private static var unlistedMost: Int { 64 }
+
+    /// What an own segment says that the one before it is.
+    private func hash(
+        before sequence: UInt64, _ unlisted: Identifier?, _ logs: Logs
+    ) async throws(SyncError) -> Identifier? {
+        for hash in unlisted.map({ [$0] }) ?? Array(logs.hashes(own, sequence).prefix(8)) {
+            let path = Layout.segment(own, sequence, hash)
+            guard case .bytes(let bytes)? = try await read([path], limit: Limits.segment).first,
+                reader.isWritten(bytes, by: own, sequence, hash, state), let (record, _) = open(bytes, state.ring)
+            else { continue }
+            return record.previous
+        }
+        return nil
     }
 
     /// A number below what was read that the device has signed two segments of, as far as they are still there.
@@ -108,6 +141,8 @@ extension SyncEngine {
     /// A log that has become shorter is a rollback, unless a snapshot has what is gone.
     private func checkLength(_ device: Identifier, _ known: LogPosition, _ logs: Logs) async throws(SyncError) {
         guard environment.rules.checksRollback, !acceptsLoss, logs.last(of: device) < known.sequence else { return }
+        // The listing may lag behind.
+        if try await isValid(device, known.sequence, known.hash) { return }
         for snapshot in try await manifests() where snapshot.manifest.seen[device]?.sequence ?? 0 >= known.sequence {
             return
         }

@@ -8,6 +8,7 @@ extension SyncEngine {
 
     /// - Parameter only: the logs to read, in a short look; nil for all, and then the own log is looked at, too.
     func pull(only: [Identifier]?) async throws(SyncError) {
+        replica.nameCopies(naming(state), by: own)
         let logs = try await listLogs(only)
         if only == nil { try await checkOwn(logs) }
         let devices = (only ?? Set(logs.segments.keys).union(state.seen.positions.keys).sorted()).filter { $0 != own }

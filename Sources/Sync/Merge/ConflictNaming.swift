@@ -11,6 +11,19 @@ public struct ConflictNaming: Sendable {
         (self.devices, self.date) = (devices, date)
     }
 
+    /// Whether a name is one that is given here. It is the only mark that what is called so has, so that every device shows the
+    /// same, and that people settle a conflict by what they do to its file.
+    static func isOfCopy(_ name: RawSpan) -> Bool {
+        let mark: StaticString = " (conflict, "
+        let count = name.byteCount
+        guard count > mark.utf8CodeUnitCount, name.byte(count - 1) == UInt8(ascii: ")") else { return false }
+        return mark.withUTF8Buffer { mark in
+            (1...count - mark.count).contains { start in
+                mark.indices.allSatisfy { unsafe mark[$0] == name.byte(start + $0) }
+            }
+        }
+    }
+
     /// The name of an entry that has to give way to another.
     ///
     /// - Parameter attempt: from 1; later ones are numbered.
@@ -45,4 +58,8 @@ public struct ConflictNaming: Sendable {
         func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(year)-\(two(month))-\(two(day))"
     }
+}
+
+extension RawSpan {
+    fileprivate func byte(_ offset: Int) -> UInt8 { unsafe unsafeLoad(fromByteOffset: offset, as: UInt8.self) }
 }

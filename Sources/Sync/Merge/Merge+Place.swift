@@ -63,6 +63,7 @@ extension Merge {
         {
             return found.placement.lineage
         }
+        conflicts.append(.revived(entry: entry))
         try place(register)
         return try replica.entry(entry)?.isShown == true ? lineage : top
     }

@@ -142,7 +142,9 @@ struct Merge<Replica: ReplicaTransaction> {
         let before = register.removals.count
         register.removals.removeAll { !knows($0.stamp) && !$0.saw.contains(change.stamp) }
         guard register.removals.count != before else { return }
-        if register.removals.isEmpty { try place(register) } else { try show(register) }
+        guard register.removals.isEmpty else { return try show(register) }
+        if !register.isShown { conflicts.append(.revived(entry: entry)) }
+        try place(register)
     }
 
     private mutating func apply(_ change: EntryChange) throws(SyncError) {
@@ -160,6 +162,9 @@ struct Merge<Replica: ReplicaTransaction> {
             return register.isShown ? try place(register) : try show(register)
         }
         // Either the author has put it back on purpose, or the removal has not seen this.
+        if !register.isShown, register.removals.contains(where: { !knows($0.stamp) }) {
+            conflicts.append(.revived(entry: change.entry))
+        }
         register.removals.removeAll()
         try place(register)
         if old.placement.parent != change.parent { try sweep(old.placement.parent) }
@@ -331,6 +336,8 @@ public enum Conflict: Equatable, Sendable {
     case joined(directory: Identifier)
     /// A directory would have been within itself.
     case movedBack(entry: Identifier)
+    /// Somebody had removed what somebody else has changed: it is there again.
+    case revived(entry: Identifier)
     /// Devices showed it differently, because one of them or the remote had gone back to an older state.
     case settled(entry: Identifier)
 }

@@ -8,6 +8,7 @@ extension Vault {
     func commit(_ state: inout ContentState) throws(Errno) {
         guard state.isDirty, state.slot != 0 else { return }
         do throws(Errno) {
+            try nameDisplaced(state.node)
             do throws(Errno) { try store(&state) } catch {
                 guard error == .noSpace, giveWay(to: UInt64(clamping: state.dirtyBytes)) else { throw error }
                 try store(&state)

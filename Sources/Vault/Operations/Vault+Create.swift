@@ -138,6 +138,7 @@ extension Vault {
             if let returning { trash.withLock { $0.putBack(returning) } }
             throw error
         }
+        noteGain(of: name, in: directory, by: inode)
         return tree.withLock { tree in
             if let displaced { tree.setLineage(of: displaced.node, to: displaced.lineage) }
             let node = tree.insert(inode)
@@ -276,6 +277,7 @@ extension Vault {
                     if remember { inode.lookups += 1 }
                 }
             }
+            noteGain(of: name, in: directory, by: inode)
             return tree.withLock { $0.inode(at: UInt32(truncatingIfNeeded: node.index)).attributes }
         }
     }

@@ -45,6 +45,12 @@ extension Vault {
             throw error
         }
         for (dentry, half) in left { noteTrashed(dentry, half, at: touchedOld.changed.seconds) }
+        let names = tree.withLock { tree in halves.map { tree.name($0.dentry) } }
+        for (half, name) in zip(halves, names) {
+            let directory = half.dentry.parent == move.source.parent ? move.directory : move.newDirectory
+            unsafe noteLoss(of: name.span.bytes, in: directory, by: half.was)
+            unsafe noteGain(of: name.span.bytes, in: directory, by: half.gets)
+        }
     }
 
     /// Inside the transaction: one of the two names gets the other's file.

@@ -61,6 +61,19 @@ extension Vault {
             }
             return
         }
+        if let heir = heir(of: inode, named: dentry, committer) {
+            _ = try commit(committer) { () throws(Errno) in
+                let handed = try handOver(dentry, inode, to: heir, in: committer)
+                try storeAttributes(of: touched, in: committer)
+                return handed
+            } apply: { tree, handed in
+                tree.dropName(index, of: node, changed: touched.changed)
+                tree.take(handed, at: heir)
+                tree.update(node) { $0.isDoomed = true }
+                tree.update(parent) { $0.take(touched) }
+            }
+            return
+        }
         let fate = try commit(committer) { () throws(Errno) in
             let fate = try removeEntry(dentry, inode, now: touched.changed, in: committer)
             try storeAttributes(of: touched, in: committer)
@@ -71,6 +84,7 @@ extension Vault {
             if fate == .doomed { tree.update(node) { $0.isDoomed = true } }
         }
         if fate == .trashed { noteTrashed(dentry, inode, name, in: directory, at: touched.changed.seconds) }
+        if fate == .named { noteLoss(of: name, in: directory, by: inode) }
     }
 
     func noteTrashed(_ dentry: Dentry, _ inode: Inode, _ name: RawSpan, in directory: Inode, at time: Int64) {
@@ -181,11 +195,13 @@ extension Vault {
     /// Forgets a file that has no name, no open descriptor and no reference of the kernel left; its row
     /// goes, too, unless the trash has it.
     func reapIfUnused(_ node: Node) {
+        var file = Identifier.none
         let slot: Int64? = tree.withLock { tree in
             guard let inode = try? tree.inode(node), inode.links == 0 || (inode.isDirectory && inode.isDoomed) else {
                 return nil
             }
             guard inode.opens == 0 else { return nil }
+            file = inode.identifier
             // Erase the row as soon as nobody can read it; the place in the table stays until forgotten.
             let erased = inode.isDoomed ? inode.slot : 0
             tree.update(node) { $0.isDoomed = false }
@@ -193,6 +209,7 @@ extension Vault {
             return inode.slot == 0 || inode.lookups == 0 ? -erased - 1 : erased
         }
         guard let slot else { return }
+        displaced.withLock { $0.remove(file) }
         if slot < 0 { forgetContent(node) }
         let row = slot < 0 ? -(slot + 1) : slot
         guard row > 0, !isReadOnly else { return }

@@ -5,6 +5,8 @@ struct ReplicationOutcome {
     var effects: [ReplicationEffect] = []
     /// Files that have lost a name.
     var unnamed: [Node] = []
+    /// Names of files that a program has open.
+    var lost: [(node: Node, file: Identifier, name: DisplacedFiles.Name)] = []
 }
 
 /// Each step was checked before its rows were written; what is not there all the same is passed over.
@@ -52,6 +54,7 @@ extension Tree {
         inode.links = UInt32(truncatingIfNeeded: names.count)
         let node = insert(inode)
         for name in names {
+            noteLoss(of: name, &outcome)
             point(name, to: node)
             outcome.effects.append(.name(self.name(of: name), in: Node(index: Int(dentry(at: name).parent))))
         }
@@ -92,11 +95,25 @@ extension Tree {
     private mutating func unlink(_ index: UInt32, _ outcome: inout ReplicationOutcome) {
         let dentry = dentry(at: index)
         let (node, parent) = (Node(index: Int(dentry.node)), Node(index: Int(dentry.parent)))
+        noteLoss(of: index, &outcome)
         removeDentry(index)
         let isDirectory = inodes[node.index].isDirectory
         if isDirectory { update(parent) { $0.links -= min(1, $0.links) } }
         update(node) { $0.links = isDirectory ? 0 : $0.links - min(1, $0.links) }
         outcome.effects.append(.attributes(node))
         outcome.unnamed.append(node)
+    }
+
+    private func noteLoss(of index: UInt32, _ outcome: inout ReplicationOutcome) {
+        let dentry = dentry(at: index)
+        let inode = inode(at: dentry.node)
+        guard inode.opens > 0, inode.isRegular, !dentry.isLocal else { return }
+        var (directories, walk) = ([Identifier](), Node(index: Int(dentry.parent)))
+        while walk != .root, directories.count < 4096 {
+            directories.append(self.inode(at: UInt32(truncatingIfNeeded: walk.index)).identifier)
+            walk = parent(of: walk)
+        }
+        let name = DisplacedFiles.Name(directories: directories, name: name(of: index))
+        outcome.lost.append((Node(index: Int(dentry.node)), inode.identifier, name))
     }
 }

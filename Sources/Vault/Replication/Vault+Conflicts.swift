@@ -11,10 +11,23 @@ extension Vault {
         }
     }
 
-    /// Lineages with whose content others compete, and the versions that do.
-    public func contested() -> [(lineage: Identifier, stamps: [Stamp])] {
-        committer.withLock { committer in
-            committer.sync.rivals.values.filter { !$0.value.stamps.isEmpty }.map { ($0.key, $0.value.stamps) }
+    /// The paths of entries that other devices may know, by their names.
+    public func sharedPaths(whose isWanted: (RawSpan) -> Bool) -> [String] {
+        var (paths, next): ([String], Int?) = ([], 1)
+        // A part at a time: others wait for the tree.
+        while let first = next {
+            next = tree.withLock { tree in
+                let end = min(first + 4096, tree.dentries.count)
+                for place in first..<max(first, end) {
+                    let (dentry, index) = (tree.dentries[place], UInt32(truncatingIfNeeded: place))
+                    guard dentry.parent != 0, !dentry.isLocal, tree.withName(of: index, isWanted),
+                        !tree.isLocal(Node(index: Int(dentry.parent)))
+                    else { continue }
+                    paths.append(tree.path(ofDentry: index))
+                }
+                return end < tree.dentries.count ? end : nil
+            }
         }
+        return paths
     }
 }

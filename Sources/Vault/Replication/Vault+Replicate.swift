@@ -91,7 +91,11 @@ extension Vault {
         let outcome = tree.withLock { tree in
             var outcome = ReplicationOutcome()
             for step in overlay.steps { tree.apply(step, &outcome) }
+            outcome.lost.removeAll { tree.inode(at: UInt32(truncatingIfNeeded: $0.node.index)).links > 0 }
             return outcome
+        }
+        displaced.withLock { displaced in
+            for (_, file, name) in outcome.lost { displaced.add(file, name) }
         }
         trash.withLock { trash in
             for step in overlay.steps {

@@ -143,6 +143,8 @@ struct ConflictView: Codable, Sendable, Equatable {
         case joined
         /// A folder would have been within itself, and is where it was.
         case movedBack
+        /// It had been removed on one device and changed on another, and is there again.
+        case revived
         /// Devices showed it differently, and it was kept.
         case settled
     }
@@ -158,6 +160,7 @@ struct ConflictView: Codable, Sendable, Equatable {
         case .renamed: "\(path): another entry has its name now"
         case .joined: "\(path): two folders of this name are one now"
         case .movedBack: "\(path): moved back, it would have been within itself"
+        case .revived: "\(path): there again, one device had removed what another one has changed"
         case .settled: "\(path): kept, another device showed it differently"
         }
     }

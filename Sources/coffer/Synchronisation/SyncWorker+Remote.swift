@@ -47,6 +47,7 @@ extension SyncWorker {
     func sync(_ manner: SyncManner, _ secret: Secret) async throws -> SyncOutcome {
         if manner == .asNewDevice { try await becomeNewDevice(secret) }
         var (session, notes) = (try current(), [String]())
+        if manner == .plain { try checkFolder(session, lacks: "v1") }
         var found = try await run(manner, session, mayBeOlder: manner == .plain && secret.bytes.count > 0)
         if found == nil {
             try await becomeNewDevice(secret)
@@ -100,7 +101,9 @@ extension SyncSummary {
         (pulledChanges, pulledSegments) = (report.pulledChanges, report.pulledSegments)
         (waiting, damaged, refused) = (report.waiting, report.damaged, report.refused)
         withheld = report.withheld.map(\.object)
-        conflicts = report.conflicts.map { ConflictView($0, vault) }
+        for conflict in report.conflicts.map({ ConflictView($0, vault) }) where !conflicts.contains(conflict) {
+            conflicts.append(conflict)
+        }
         let objects = damaged + withheld
         awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
         sources = devices.filter { !$0.isThisOne }.map { SourceView(name: $0.name, id: $0.id, lastRead: $0.lastSeen) }
@@ -135,6 +138,7 @@ extension ConflictView {
         case .renamed(let entry): self.init(kind: .renamed, path: path(entry))
         case .joined(let directory): self.init(kind: .joined, path: path(directory))
         case .movedBack(let entry): self.init(kind: .movedBack, path: path(entry))
+        case .revived(let entry): self.init(kind: .revived, path: path(entry))
         case .settled(let entry): self.init(kind: .settled, path: path(entry))
         }
     }

@@ -89,7 +89,7 @@ final class SyncWorker: Sendable {
                 return .stopped
             }
             let session = try current()
-            try checkFolder(session)
+            try checkFolder(session, lacks: "v1/vault")
             receipt.withLock { $0.isNew = false }
             if step == .look, try await !hasNews(session) { return .done }
             if step == .acknowledge {
@@ -116,14 +116,15 @@ final class SyncWorker: Sendable {
     }
 
     /// Below the mount point of a disk that is not plugged in there is an empty folder, in which nothing is begun anew.
-    private func checkFolder(_ session: SyncSession) throws {
+    func checkFolder(_ session: SyncSession, lacks path: String) throws {
         guard let folder = session.folder, LastSync.moment(vault) != nil,
-            !FileManager.default.fileExists(atPath: "\(folder)/v1/vault")
+            !FileManager.default.fileExists(atPath: "\(folder)/\(path)")
         else { return }
         throw Failure(
             .remoteUnreachable,
             "Nothing of this vault is in \(folder) any more: is its disk plugged in, its server mounted?",
-            hint: "`coffer sync` tells what is missing there.")
+            hint: "Changes wait here until it is. Where it was emptied for good, `coffer remote rebuild` writes it "
+                + "anew.")
     }
 
     /// A folder is looked at each second, which costs two calls of stat(2) where nothing has changed; as often as it is
@@ -158,7 +159,7 @@ final class SyncWorker: Sendable {
     /// After what time to look again, where that costs next to nothing.
     var look: Duration? { session.withLock { $0?.folder } == nil ? nil : .seconds(1) }
 
-    private var conflicts: [String] { Array(((try? VaultReplica(vault).conflicts()) ?? []).prefix(100)) }
+    private var conflicts: [String] { Array(VaultReplica(vault).conflicts.prefix(100)) }
 
     /// What a run has shown, for `status`.
     func note(_ report: SyncReport, _ session: SyncSession) async {

@@ -142,6 +142,9 @@ import Testing
             try FileManager.default.moveItem(atPath: place, toPath: away)
             try a.write("waits\n", to: "note")
             try wait("it is said") { try a.coffer(["status"]).run(expecting: 0).text.contains("plugged in") }
+            // Somebody who asks is told the same, and then what to do where it is not that.
+            let asked = try a.coffer(["sync"]).run(expecting: 30).errorText
+            #expect(asked.contains("plugged in") && asked.contains("coffer remote rebuild"), "\(asked)")
             #expect(try FileManager.default.contentsOfDirectory(atPath: devices.place.folder).isEmpty)
             try FileManager.default.moveItem(atPath: away, toPath: place)
             try a.coffer(["sync"]).run(expecting: 0)
@@ -151,7 +154,7 @@ import Testing
         }
     }
 
-    /// A conflict is in `status` until somebody has gone on from it.
+    /// A conflict is in `status` until its copy has another name, or is removed.
     @Test func conflictsAreShownByStatus() throws {
         try TwoDevices.with { devices in
             let (a, b) = (devices.a, devices.b)

@@ -9,7 +9,8 @@ import SystemPackage
 final class HistoryFolder {
     let device: VaultDevice
     let name: String
-    private var opened: [(node: Node, isNamed: Bool)] = []
+    /// Until its user removes a file, what is written through its descriptor has to be somewhere.
+    private var opened: [(node: Node, isWanted: Bool)] = []
 
     init(_ device: VaultDevice, _ name: String) { (self.device, self.name) = (device, name) }
 
@@ -25,13 +26,19 @@ final class HistoryFolder {
     // MARK: Calls
 
     /// What the system would refuse changes nothing.
-    func perform(_ step: HistoryStep) {
-        do throws(Errno) { try carryOut(step) } catch {}
-        // What was written through the descriptor of a file that its user has removed is nobody's any more.
-        for (index, open) in opened.enumerated() where open.isNamed {
-            if (try? vault.attributes(of: open.node).links) == 0 { opened[index].isNamed = false }
+    ///
+    /// - Returns: what was written through a descriptor, and has to be in the folder now.
+    func perform(_ step: HistoryStep) -> String? {
+        let wereNamed = opened.map { isNamed($0.node) }
+        do throws(Errno) { try carryOut(step) } catch { return nil }
+        for (index, wasNamed) in zip(opened.indices, wereNamed) where wasNamed && !isNamed(opened[index].node) {
+            opened[index].isWanted = false
         }
+        guard case .write(let text) = step, let open = opened.last, open.isWanted else { return nil }
+        return text
     }
+
+    private func isNamed(_ node: Node) -> Bool { (try? vault.attributes(of: node).links) ?? 0 > 0 }
 
     private func carryOut(_ step: HistoryStep) throws(Errno) {
         switch step {

@@ -29,15 +29,23 @@ final class HistoryRun {
 
     /// What is wrong with one history; nil where all is well.
     ///
-    /// - Parameter gone: words that have to be nowhere at the end.
+    /// - Parameters:
+    ///   - gone: words that have to be nowhere at the end.
+    ///   - shown: how the names of files begin in which words are at the end.
     static func fault(
-        _ history: History, devices: Int, writers: Int, gone: Set<String> = []
+        _ history: History, devices: Int, writers: Int, gone: Set<String> = [], shown: [String: String] = [:]
     ) async throws -> String? {
         let run = try HistoryRun([history], devices: devices, writers: writers)
         try await run.run()
         if let fault = run.faults[0] ?? run.faults[-1] { return fault }
         let back = try run.folders[0].reduce(into: Set<String>()) { $0.formUnion(try $1.words()) }.intersection(gone)
-        return back.isEmpty ? nil : "at the end there is \(back.sorted()) again"
+        guard back.isEmpty else { return "at the end there is \(back.sorted()) again" }
+        let picture = try run.folders[0][0].picture()
+        for (word, name) in shown
+        where !picture.contains(where: { $0.key.hasPrefix(name) && $0.value.contains(word) }) {
+            return "at the end \(word) is not in \(name): \(picture)"
+        }
+        return nil
     }
 
     func run() async throws {
@@ -65,8 +73,10 @@ final class HistoryRun {
     private func perform(_ move: History.Move, _ number: Int) throws {
         let folder = folders[number][move.device]
         let before = try folder.words()
-        folder.perform(move.step)
-        judges[number].note(move.device, before: before, after: try folder.words())
+        let owed = folder.perform(move.step)
+        let after = try folder.words()
+        if let owed, !after.contains(owed) { faults[number] = "nowhere is \(owed), of \(move.step)" }
+        judges[number].note(move.device, before: before, after: after)
     }
 
     private func synchronise(_ device: Int) async throws {
@@ -81,6 +91,7 @@ final class HistoryRun {
         if writers == 1, !report.conflicts.isEmpty { faults[-1] = "one writer, and \(report.conflicts)" }
         for (number, folder) in folders.enumerated() {
             let after = try folder[device].words()
+            guard faults[number] == nil else { continue }
             faults[number] = judges[number].fault(ofSynchronising: device, before: before[number], after: after)
             guard writers == 1 else { continue }
             let picture = try folder[device].picture()

@@ -46,7 +46,7 @@ import Testing
     @Test(arguments: KnownHistory.all) func nothingIsLostOrComesBack(_ known: KnownHistory) async throws {
         for _ in 0..<3 {
             let fault = try await HistoryRun.fault(
-                known.history, devices: 2, writers: known.writers, gone: known.gone)
+                known.history, devices: 2, writers: known.writers, gone: known.gone, shown: known.shown)
             #expect(fault == nil, "\(known.history)")
         }
     }

@@ -7,13 +7,19 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
     var history: History
     /// Texts that stand nowhere at the end: whoever has removed them had seen all that was saved there.
     var gone: Set<String>
+    /// How the names of files begin in which texts stand at the end.
+    var shown: [String: String]
     var testDescription: String { name }
 
     init(
-        _ name: String, writers: Int, gone: Set<String> = [], _ rounds: [(moves: [(Int, HistoryStep)], sync: Int)]
+        _ name: String, writers: Int, gone: Set<String> = [], shown: [String: String] = [:],
+        _ rounds: [(moves: [(Int, HistoryStep)], sync: Int)]
     ) {
-        (self.name, self.writers, self.gone, history) = (name, writers, gone, History(rounds))
+        (self.name, self.writers, self.gone, self.shown) = (name, writers, gone, shown)
+        history = History(rounds)
     }
+
+    private static let file: [(moves: [(Int, HistoryStep)], sync: Int)] = [([(0, .save("f", "w1"))], 0), ([], 1)]
 
     private static let folder: [(moves: [(Int, HistoryStep)], sync: Int)] = [
         ([(0, .makeDirectory("d")), (0, .save("d/f", "w1")), (0, .save("d/g", "w2"))], 0), ([], 1),
@@ -109,6 +115,56 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
             [
                 ([(1, .save("d", "w1"))], 1), ([], 0), ([(0, .save("d", "w2")), (1, .save("d", "w3"))], 0), ([], 1),
                 ([(0, .mode("d", 0o640)), (0, .attribute("d", "v"))], 0),
+            ]),
+        KnownHistory(
+            "a program writes on through a descriptor from before an edit", writers: 2,
+            shown: ["w2": "f", "w3": "f"],
+            file + [([(1, .open("f")), (0, .append("f", "w2"))], 0), ([], 1), ([(1, .write("w3"))], 1), ([], 0)]),
+        KnownHistory(
+            "a program writes on through a descriptor from before a removal", writers: 2, shown: ["w3": "f"],
+            file + [([(1, .open("f")), (0, .unlink("f"))], 0), ([], 1), ([(1, .write("w3"))], 1), ([], 0)]),
+        KnownHistory(
+            "a program writes on in a folder that is gone", writers: 2, shown: ["w3": "f"],
+            folder + [([(1, .open("d/f")), (0, .removeTree("d"))], 0), ([], 1), ([(1, .write("w3"))], 1), ([], 0)]),
+        KnownHistory(
+            "a program moves a file away to write it anew", writers: 2, shown: ["w2": "f", "w3": "f"],
+            file + [([(0, .rewrite("f", away: "x.bak", "w2")), (1, .save("f", "w3"))], 0), ([], 1), ([], 0)]),
+        KnownHistory(
+            "a program moves a file away, and another one to its name", writers: 2,
+            shown: ["w2": "f", "w3": "f"],
+            file + [
+                (
+                    [
+                        (0, .save("t", "w2")), (0, .rename("f", "x")), (0, .rename("t", "f")), (0, .unlink("x")),
+                        (1, .save("f", "w3")),
+                    ], 0
+                ), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a program makes a link to a file that it writes anew", writers: 2,
+            shown: ["w2": "f", "w3": "f"],
+            file + [
+                (
+                    [
+                        (0, .link("f", "x")), (0, .replace("f", by: "t", "w2")), (0, .unlink("x")),
+                        (1, .save("f", "w3")),
+                    ], 0
+                ),
+                ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a program exchanges a file with one that it has written", writers: 2,
+            shown: ["w2": "f", "w3": "f"],
+            file + [
+                ([(0, .save("t", "w2")), (0, .exchange("t", "f")), (0, .unlink("t")), (1, .save("f", "w3"))], 0),
+                ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a program moves a file away for longer than a synchronisation", writers: 2,
+            shown: ["w2": "f", "w3": "f"],
+            file + [
+                ([(0, .rename("f", "x")), (0, .save("f", "w2")), (1, .save("f", "w3"))], 0),
+                ([(0, .unlink("x"))], 0), ([], 1), ([], 0),
             ]),
     ]
 }
