@@ -94,6 +94,8 @@ public final class VaultTransaction: ReplicaTransaction {
         try call { () throws(Errno) in try vault.lineage(lineage) }
     }
 
+    public func contested() -> [Identifier] { vault.contested() }
+
     public func put(_ register: EntryRegister) throws(SyncError) {
         try call { () throws(Errno) in try vault.put(register) }
     }

@@ -125,6 +125,10 @@ final class MemoryTransaction: ReplicaTransaction {
 
     func lineage(_ lineage: Identifier) -> LineageRegister? { store.lineages[lineage] }
 
+    func contested() -> [Identifier] {
+        store.lineages.filter { $0.value.heads.count + $0.value.rivals.count > 1 }.map(\.key)
+    }
+
     func put(_ register: EntryRegister) throws(SyncError) {
         if register.isShown {
             let other = entry(in: register.placement.parent, named: register.placement.name)

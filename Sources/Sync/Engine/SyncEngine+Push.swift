@@ -72,12 +72,12 @@ extension SyncEngine {
         var hasBuilt = false
         let isFirst = state.seen[own] == nil
         state.pending += try replica.takeNotices()
-        var changes = try replica.ownChanges(atMost: environment.segmentBytes)
+        var changes = try ownChanges(replica, state)
         while !changes.isEmpty || !state.pending.isEmpty || owesAcknowledgement(state) {
             // Under the key of one rotation, who was shut out by another one could read it.
             try mergeKeys(replica, &state)
             try replica.endSegment()
-            let next = try replica.ownChanges(atMost: environment.segmentBytes)
+            let next = try ownChanges(replica, state)
             var record = makeRecord(changes, isContinued: !next.isEmpty, replica, state)
             if let notice = try settlements(of: changes, replica) { record.notices.append(notice) }
             try append(record, replica, &state)
@@ -92,6 +92,24 @@ extension SyncEngine {
         // What a device begins with is all of use.
         if hasBuilt, isFirst { state.volume.noteLive(state.volume.tail) }
         return hasBuilt
+    }
+
+    /// What is to be put into the next segment; copies that were touched here are settled here, as they will be where the
+    /// segment is read.
+    private nonisolated func ownChanges(
+        _ replica: R.Transaction, _ state: SyncState
+    ) throws(SyncError) -> [Change] {
+        let changes = try replica.ownChanges(atMost: environment.segmentBytes)
+        var seen = state.seen
+        seen[own] = nil
+        var merge = Merge(
+            replica, own: own, author: own, seen: seen, applied: seen, top: keys.vault, naming: naming(state))
+        let isMore = try merge.detachCopies(in: changes)
+        let all = isMore ? try replica.ownChanges(atMost: environment.segmentBytes) : changes
+        try merge.settleCopies(in: all)
+        try merge.settleOldRivals()
+        try merge.moveCopies()
+        return all
     }
 
     /// Seals a record as the next own segment; its number.
@@ -143,9 +161,8 @@ extension SyncEngine {
         return state.snapshots.contains { !said.contains($0.name) }
     }
 
-    /// A directory that was removed elsewhere goes with the last entry that was removed here, copies go with what they are
-    /// copies of, and a copy that was edited stands by itself from here on: where it is would depend on what is heard of first,
-    /// that the entry has moved or that the rival was replaced (found by the simulation at seed 10839).
+    /// A directory that was removed elsewhere goes with the last entry that was removed here, and copies go with what they are
+    /// copies of.
     private nonisolated func sweep(
         _ replica: R.Transaction, after changes: [Change], _ state: SyncState
     ) throws(SyncError) {
@@ -154,7 +171,6 @@ extension SyncEngine {
             replica, own: own, author: own, seen: none, applied: none, top: keys.vault, naming: naming(state))
         for change in changes {
             if case .entry(let entry) = change { merge.touched.insert(entry.lineage) }
-            if case .content(let content) = change { try merge.detachCopy(content.lineage) }
         }
         try merge.sweepAll()
         try merge.moveCopies()

@@ -81,7 +81,9 @@ extension Merge {
                 return try closesCircle(theirs) ? nil : .elsewhere
             }
             return try isSame(ours.placement.lineage, outline) ? nil : .otherwise
-        case (true, false): return theirs.removals.isEmpty ? nil : .removedThere
+        case (true, false):
+            // What the removal did not know may have been dealt with since: a later snapshot knows it.
+            return theirs.removals.isEmpty || !seen.covers(applied) ? nil : .removedThere
         case (false, true): return ours.removals.isEmpty ? nil : .removedHere
         case (false, false): return try showsSameCopies(ours.placement.lineage, outline) ? nil : .otherCopies
         }

@@ -4,70 +4,8 @@ internal import Sealing
 /// Contents of one lineage that did not know of each other.
 extension Merge {
     /// Takes a version into a lineage that is known.
-    mutating func take(_ change: ContentChange, _ known: LineageRegister) throws(SyncError) {
-        let heads = known.heads.filter { !change.replaces.contains($0) }
-        let rivals = known.rivals.filter { !change.replaces.contains($0) }
-        for gone in known.rivals where change.replaces.contains(gone) {
-            try dropCopy(of: change.lineage, gone, beside: rivals)
-        }
-        guard let present = heads.max(), let mine = try replica.content(of: change.lineage) else {
-            return try takeAfterReplaced(change, rivals)
-        }
-        if try hasSameBytes(mine, change) {
-            try replica.setHeads((heads + [change.stamp]).sorted(by: >), rivals: rivals, of: change.lineage)
-        } else if rivals.isEmpty, let merged = try merge(mine, change, replacing: heads + [change.stamp]) {
-            try replica.put(merged, heads: [merged.stamp], rivals: [])
-            try replica.noteOwn(.lineage(merged.lineage))
-            conflicts.append(.merged(entry: try entry(of: change.lineage)))
-        } else if change.stamp > present {
-            var same: [Stamp] = []
-            for rival in rivals where try isShown(rival, with: change) { same.append(rival) }
-            for rival in same { try withdrawCopy(of: change.lineage, rival) }
-            let others = rivals.filter { !same.contains($0) }
-            try showLoser(mine, as: heads.min() ?? present, beside: others)
-            try replica.put(
-                change, heads: ([change.stamp] + same).sorted(by: >), rivals: (others + heads).sorted())
-        } else {
-            try showLoser(change, as: change.stamp, beside: rivals)
-            try replica.setHeads(heads, rivals: (rivals + [change.stamp]).sorted(), of: change.lineage)
-        }
-    }
-
-    /// Whether the copy that is shown for a rival has the bytes of a content.
-    private func isShown(_ rival: Stamp, with content: ContentChange) throws(SyncError) -> Bool {
-        guard let shown = try replica.content(of: Copy(of: content.lineage, rival).lineage), shown.stamp == rival else {
-            return false
-        }
-        return try hasSameBytes(shown, content)
-    }
-
-    /// Shows a version that has lost. Of several with the same bytes the earliest is shown for all of them, so that every
-    /// device shows the same one, whatever came first.
-    private mutating func showLoser(
-        _ content: ContentChange, as stamp: Stamp, beside rivals: [Stamp]
-    ) throws(SyncError) {
-        for rival in rivals where try isShown(rival, with: content) {
-            guard stamp < rival else { return }
-            try withdrawCopy(of: content.lineage, rival)
-        }
-        try showCopy(of: content, as: stamp)
-    }
-
-    private func withdrawCopy(of lineage: Identifier, _ stamp: Stamp) throws(SyncError) {
-        let copy = Copy(of: lineage, stamp)
-        if try replica.entry(copy.entry)?.isUntouchedCopy == true { try replica.withdraw(copy.entry) }
-    }
-
-    /// What was there is replaced: the latest of the rest is the content.
-    private mutating func takeAfterReplaced(_ change: ContentChange, _ rivals: [Stamp]) throws(SyncError) {
-        guard let best = rivals.max(), best > change.stamp,
-            var winner = try replica.content(of: Copy(of: change.lineage, best).lineage)
-        else { return try replica.put(change, heads: [change.stamp], rivals: rivals) }
-        let rest = rivals.filter { $0 != best }
-        try showLoser(change, as: change.stamp, beside: rest)
-        (winner.lineage, winner.stamp) = (change.lineage, best)
-        try replica.put(winner, heads: [best], rivals: (rest + [change.stamp]).sorted())
-        try dropCopy(of: change.lineage, best, beside: [])
+    mutating func take(_ change: ContentChange) throws(SyncError) {
+        try update(change.lineage, without: Set(change.replaces), adding: change)
     }
 
     func hasSameBytes(_ left: ContentChange, _ right: ContentChange) throws(SyncError) -> Bool {
@@ -80,7 +18,7 @@ extension Merge {
     /// The edits of both sides in one, where they are of different fields of what both began with. Every device that has
     /// to do this comes to the same bytes: what they began with is the last version that both replace, and the sides are
     /// told apart by their stamps.
-    private func merge(
+    func merge(
         _ mine: ContentChange, _ theirs: ContentChange, replacing heads: [Stamp]
     ) throws(SyncError) -> ContentChange? {
         guard let common = Set(mine.replaces).intersection(theirs.replaces).max(),
@@ -92,15 +30,17 @@ extension Merge {
         return try replica.seal(merged, for: mine.lineage, replaces: heads)
     }
 
-    private func entry(of lineage: Identifier) throws(SyncError) -> Identifier {
+    func entry(of lineage: Identifier) throws(SyncError) -> Identifier {
         try replica.entries(of: lineage).min() ?? .none
     }
 
     // MARK: Copies
 
-    /// Shows a version that has lost, as an entry of its own.
-    mutating func showCopy(of content: ContentChange, as stamp: Stamp) throws(SyncError) {
-        let copy = Copy(of: content.lineage, stamp)
+    /// Shows versions that have lost, all with these bytes, as an entry of its own.
+    ///
+    /// - Parameter stamps: the earliest first.
+    mutating func showCopy(of content: ContentChange, as stamps: [Stamp], isNews: Bool = true) throws(SyncError) {
+        let copy = Copy(of: content.lineage, stamps[0])
         guard try replica.lineage(copy.lineage) == nil,
             var attributes = try replica.lineage(content.lineage)?.attributes
         else { return }
@@ -111,11 +51,11 @@ extension Merge {
         attributes.changed = content.modified
         try replica.put(attributes)
         var content = content
-        (content.lineage, content.stamp, content.replaces) = (copy.lineage, stamp, [])
-        try replica.put(content, heads: [stamp], rivals: [])
+        (content.lineage, content.stamp, content.replaces) = (copy.lineage, stamps[0], [])
+        try replica.put(content, heads: stamps, rivals: [])
         guard let placement = try replica.entry(original)?.placement else { return }
-        try showCopy(copy, stamp, content.modified, beside: placement)
-        conflicts.append(.copied(entry: original, copy: copy.entry))
+        try showCopy(copy, stamps[0], content.modified, beside: placement)
+        if isNews { conflicts.append(.copied(entry: original, copy: copy.entry)) }
     }
 
     private mutating func showCopy(_ copy: Copy, _ stamp: Stamp, _ saved: Timestamp, beside placement: EntryChange)
@@ -151,32 +91,6 @@ extension Merge {
         (attributes.lineage, attributes.stamp) = (copy.lineage, Copy.stamp)
         (attributes.accessed, attributes.modified, attributes.changed) = (worn.accessed, worn.modified, worn.changed)
         if attributes != worn { try replica.put(attributes) }
-    }
-
-    /// Somebody has edited a copy here: it is an entry like any other.
-    mutating func detachCopy(_ lineage: Identifier) throws(SyncError) {
-        for entry in try replica.entries(of: lineage) {
-            guard var copy = try replica.entry(entry), copy.isUntouchedCopy, copy.isShown else { continue }
-            try makeOwn(&copy)
-            try show(copy)
-        }
-    }
-
-    /// A rival was replaced by somebody who went on from it: its copy goes, unless somebody has made it his own.
-    private mutating func dropCopy(of lineage: Identifier, _ stamp: Stamp, beside rivals: [Stamp]) throws(SyncError) {
-        let copy = Copy(of: lineage, stamp)
-        guard let register = try replica.entry(copy.entry), register.isUntouchedCopy,
-            let content = try replica.content(of: copy.lineage), content.stamp == stamp
-        else { return }
-        try replica.withdraw(copy.entry)
-        // Others that came to the same bytes had no copy of their own.
-        for rival in rivals {
-            if try replica.lineage(Copy(of: lineage, rival).lineage) == nil {
-                var same = content
-                same.lineage = lineage
-                return try showCopy(of: same, as: rival)
-            }
-        }
     }
 }
 

@@ -82,7 +82,7 @@ extension Merge {
         let live = ours.heads + ours.rivals
         for rival in theirs.rivals where !live.contains(rival) {
             guard let content = snapshot.content(lineage, as: rival) else { continue }
-            try showCopy(of: content, as: rival)
+            try showCopy(of: content, as: [rival])
             try keepCopy(of: lineage, rival)
         }
     }
@@ -94,12 +94,12 @@ extension Merge {
             try replica.lineage(lineage)?.rivals.contains(stamp) != true
         else { return }
         content.lineage = lineage
-        try showCopy(of: content, as: stamp)
+        try showCopy(of: content, as: [stamp])
         try keepCopy(of: lineage, stamp)
     }
 
     /// A copy that nobody has touched becomes an entry like any other.
-    private mutating func keepCopy(of lineage: Identifier, _ rival: Stamp) throws(SyncError) {
+    mutating func keepCopy(of lineage: Identifier, _ rival: Stamp) throws(SyncError) {
         guard try isCopyShown(lineage, rival), var copy = try replica.entry(Copy(of: lineage, rival).entry) else {
             return
         }

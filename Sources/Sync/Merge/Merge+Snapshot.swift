@@ -37,7 +37,7 @@ extension Merge {
                 var content = snapshot.content(lineage, as: stamp)
             else { continue }
             content.replaces = Array(Set(content.replaces).union(gone).prefix(Limits.stamps)).sorted()
-            try take(content, present)
+            try take(content)
             gone = []
         }
         try noteSameBytes(lineage, snapshot)

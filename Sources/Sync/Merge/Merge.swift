@@ -67,6 +67,7 @@ struct Merge<Replica: ReplicaTransaction> {
             case .content(let content): contents[content.lineage] = content.stamp
             }
         }
+        try settleCopies(in: changes)
         for change in changes {
             replica.lamport = max(replica.lamport, change.stamp.lamport)
             switch change {
@@ -127,7 +128,7 @@ struct Merge<Replica: ReplicaTransaction> {
                     // It was removed, every device knew, and the removal was forgotten: so is what it held.
                     try replica.put(change, heads: [change.stamp], rivals: [])
                 } else {
-                    try take(change, known)
+                    try take(change)
                 }
             }
         } else {
@@ -299,7 +300,7 @@ struct Merge<Replica: ReplicaTransaction> {
     }
 
     /// The versions of a lineage that nothing has replaced.
-    private func versions(of lineage: Identifier) throws(SyncError) -> [Stamp] {
+    func versions(of lineage: Identifier) throws(SyncError) -> [Stamp] {
         let known = try replica.lineage(lineage)
         return (known?.heads ?? []) + (known?.rivals ?? [])
     }

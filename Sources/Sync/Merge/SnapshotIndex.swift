@@ -40,10 +40,13 @@ struct SnapshotIndex {
             content?.stamp = stamp
             return content
         }
-        guard var content = lineages[Copy(of: lineage, stamp).lineage]?.content, content.stamp == stamp else {
-            return nil
+        for rival in known?.register.rivals ?? [] {
+            guard let copy = lineages[Copy(of: lineage, rival).lineage], var content = copy.content,
+                content.stamp == rival, copy.register.heads.contains(stamp)
+            else { continue }
+            (content.lineage, content.stamp, content.replaces) = (lineage, stamp, [])
+            return content
         }
-        (content.lineage, content.replaces) = (lineage, [])
-        return content
+        return nil
     }
 }

@@ -67,6 +67,12 @@ extension Committer {
         record.saved = nil
     }
 
+    /// A file gets a name that led to another one, or to none. Those who remove the name by which they know the file, or
+    /// write another file over it, before they hear of this have nothing left of it: so they are told all of it.
+    func noteFurtherName(of file: Identifier) {
+        if root.isReplicated { operations.append(Operation(kind: .whole, subject: file)) }
+    }
+
     /// A file gets the first name that other devices hear of: so they have to hear of its attributes and content, too,
     /// whenever those were written.
     func announceAnew(_ record: inout FileRecord) {

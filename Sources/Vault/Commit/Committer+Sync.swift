@@ -66,10 +66,12 @@ extension Committer {
 
     // MARK: Rivals
 
-    func setRivals(_ stamps: [Stamp], of lineage: Identifier) throws(Errno) {
+    /// - Parameter isContested: the content itself is what several versions have come to; the row then stays without rivals.
+    func setRivals(_ stamps: [Stamp], of lineage: Identifier, isContested: Bool = false) throws(Errno) {
         let known = sync.rivals[lineage]
-        guard (known?.stamps ?? []) != stamps else { return }
-        guard !stamps.isEmpty else {
+        let isKept = isContested || !stamps.isEmpty
+        guard (known?.stamps ?? []) != stamps || (known != nil) != isKept else { return }
+        guard isKept else {
             if let known { try deleteSync(known.slot) }
             return sync.rivals[lineage] = nil
         }

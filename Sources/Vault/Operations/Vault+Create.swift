@@ -266,6 +266,7 @@ extension Vault {
                 if !isLocal {
                     committer.operations.append(
                         Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
+                    committer.noteFurtherName(of: inode.identifier)
                 }
             } apply: { tree, _ in
                 tree.insertDentry(

@@ -74,6 +74,7 @@ extension Vault {
         entry.stamp = committer.nextStamp()
         try committer.putEntry(entry, slot: half.dentry.slot, previous: seal)
         committer.operations.append(Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
+        committer.noteFurtherName(of: half.gets.identifier)
         var file = half.gets
         file.changed = now
         let rival = half.was.identifier

@@ -216,6 +216,7 @@ extension Vault {
     ) {
         // A file with other names is one that other devices may know by those.
         guard moved.links == 1 else {
+            committer.noteFurtherName(of: record.identifier)
             if !plan.leaves.from, plan.leaves.to { committer.announceAnew(&record) }
             return
         }

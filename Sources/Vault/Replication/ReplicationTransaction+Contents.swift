@@ -27,7 +27,7 @@ extension ReplicationTransaction {
         (new.content, new.hasHoles) = (content.reference, holes > 0)
         (new.heads, new.replaced) = (heads, content.replaces)
         new.saved = content.modified == new.modified ? nil : content.modified
-        try committer.setRivals(rivals, of: content.lineage)
+        try committer.setRivals(rivals, of: content.lineage, isContested: heads.count > 1)
         guard !isFirst else {
             try write(new, content.column, slot: file.slot, previous: seal)
             var inode = Inode(new, slot: file.slot, mounter: vault.mounter)

@@ -60,7 +60,7 @@ extension ReplicationTransaction {
             record.heads = heads
             unsafe try committer.putFile(record, slot: file.slot, previous: seal, content: .keep)
         }
-        try committer.setRivals(rivals, of: lineage)
+        try committer.setRivals(rivals, of: lineage, isContested: heads.count > 1)
     }
 }
 

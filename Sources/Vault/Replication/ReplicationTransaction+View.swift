@@ -17,6 +17,9 @@ extension ReplicationTransaction {
         return register
     }
 
+    /// Lineages with rivals, or with several heads; some that had these once.
+    public func contested() -> [Identifier] { Array(committer.sync.rivals.values.keys) }
+
     /// The shown entry of that name.
     public func entry(in parent: Identifier, named name: [UInt8]) -> Identifier? {
         if let known = overlay.names[ReplicationOverlay.Name(parent: parent, name: name)] { return known }

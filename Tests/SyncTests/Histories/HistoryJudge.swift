@@ -4,8 +4,10 @@ struct HistoryJudge {
     private var fresh: [Set<String>]
     /// What each device has to show after its next synchronisation.
     private var inbound: [Set<String>]
-    /// Devices that have changed something since they synchronised last.
-    private var busy: Set<Int> = []
+    /// How much each device has changed, how much of that it has told, and how much of it each has heard.
+    private var changed: [Int]
+    private var told: [Int]
+    private var heardOf: [[Int]]
     /// What somebody has removed, or written over.
     private var givenUp: Set<String> = []
     private var written: Set<String> = []
@@ -25,6 +27,12 @@ struct HistoryJudge {
     init(devices: Int) {
         fresh = Array(repeating: [], count: devices)
         inbound = fresh
+        (changed, told) = (Array(repeating: 0, count: devices), Array(repeating: 0, count: devices))
+        heardOf = Array(repeating: changed, count: devices)
+    }
+
+    private func knowsAll(_ device: Int) -> Bool {
+        changed.indices.allSatisfy { $0 == device || heardOf[device][$0] == changed[$0] }
     }
 
     /// Texts that come several times cannot be followed for long.
@@ -42,10 +50,10 @@ struct HistoryJudge {
         // Who changes something before it hears of a removal may bring back what was removed.
         leaving = leaving.filter { $0.value.by == device || !$0.value.waiting.contains(device) }
         let others = Set(fresh.indices).subtracting([device])
-        if busy.isDisjoint(with: others) {
+        if knowsAll(device) {
             for word in Self.once(lost) { leaving[word] = Leaving(by: device, waiting: others) }
         }
-        busy.insert(device)
+        changed[device] += 1
     }
 
     /// What a device has lost by synchronising, or shows from nowhere.
@@ -62,7 +70,7 @@ struct HistoryJudge {
         inbound[device] = []
         for other in inbound.indices where other != device { inbound[other].formUnion(fresh[device]) }
         fresh[device] = []
-        busy.remove(device)
+        (told[device], heardOf[device]) = (changed[device], told)
         return fault
     }
 
