@@ -38,6 +38,8 @@ struct Merge<Replica: ReplicaTransaction> {
     private var contents: [Identifier: Stamp] = [:]
     /// Placements that a merge has made and nobody asked for.
     var settlements: [Identifier: EntryRecord.Settlement] = [:]
+    /// Removed directories wait for ``sweepAll()``.
+    private var isMakingRoom = false
     /// What was settled, for the user.
     var conflicts: [Conflict] = []
 
@@ -229,6 +231,9 @@ struct Merge<Replica: ReplicaTransaction> {
     /// of it, as in `rm -r d; mkdir d`.
     mutating func stepAside(_ entry: Identifier) throws(SyncError) {
         guard let standing = try replica.entry(entry) else { return }
+        // What takes its place keeps the directory, should that be a removed one.
+        isMakingRoom = true
+        defer { isMakingRoom = false }
         if isOnItsWay(standing) {
             try setAside(standing, in: standing.placement.parent)
         } else if let removal = removals[entry] {
@@ -312,7 +317,7 @@ struct Merge<Replica: ReplicaTransaction> {
         let isEmpty = try replica.children(of: register.placement.lineage).isEmpty
         register.isShown = wasShown && !isEmpty
         try show(register)
-        if wasShown, !register.isShown { try sweep(register.placement.parent) }
+        if wasShown, !register.isShown, !isMakingRoom { try sweep(register.placement.parent) }
     }
 
     /// A removed directory goes with the last entry in it.

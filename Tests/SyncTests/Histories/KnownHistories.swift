@@ -117,6 +117,13 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
                 ([(0, .mode("d", 0o640)), (0, .attribute("d", "v"))], 0),
             ]),
         KnownHistory(
+            "a link is made anew in a folder that was removed", writers: 2,
+            [
+                ([(0, .makeDirectory("d"))], 0), ([], 1),
+                ([(0, .removeTree("d")), (1, .symbolicLink("d/f", "1"))], 0), ([], 1), ([], 0), ([], 1), ([], 0),
+                ([(1, .symbolicLink("d/g", "2")), (1, .rename("d/g", "d/f"))], 1), ([], 0),
+            ]),
+        KnownHistory(
             "a program writes on through a descriptor from before an edit", writers: 2,
             shown: ["w2": "f", "w3": "f"],
             file + [([(1, .open("f")), (0, .append("f", "w2"))], 0), ([], 1), ([(1, .write("w3"))], 1), ([], 0)]),
