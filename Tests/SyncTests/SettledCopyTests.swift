@@ -20,6 +20,16 @@ import Testing
         try await pair.syncAll()
     }
 
+    /// A pair where a conflict came, and one device dealt with its copy.
+    private func settled(_ way: Way, on device: Int) async throws -> VaultPair {
+        let pair = try VaultPair()
+        try pair.save("f", "0\n", on: 0)
+        try await pair.syncAll()
+        try await meet("on\n", "off\n", pair)
+        try await settle(way, on: device, pair)
+        return pair
+    }
+
     /// One device deals with what is called a copy there, and the other one hears of it.
     private func settle(_ way: Way, on device: Int, _ pair: VaultPair) async throws {
         let (of, copies) = (pair.devices[device], try pair.devices[device].items().filter(isCopy))
@@ -47,11 +57,7 @@ import Testing
 
     /// What was in the copy may come again.
     @Test(arguments: Way.allCases, [0, 1]) func theSameBytesMayComeAgain(_ way: Way, _ device: Int) async throws {
-        let pair = try VaultPair()
-        try pair.save("f", "0\n", on: 0)
-        try await pair.syncAll()
-        try await meet("on\n", "off\n", pair)
-        try await settle(way, on: device, pair)
+        let pair = try await settled(way, on: device)
         for item in try pair.devices[0].items() where item.path != "f" { try pair.devices[0].remove(item) }
         try pair.save("f", "0\n", on: 0)
         try await pair.syncAll()
@@ -61,11 +67,7 @@ import Testing
     }
 
     @Test(arguments: Way.allCases, [0, 1]) func fieldsMergeAgain(_ way: Way, _ device: Int) async throws {
-        let pair = try VaultPair()
-        try pair.save("f", "0\n", on: 0)
-        try await pair.syncAll()
-        try await meet("on\n", "off\n", pair)
-        try await settle(way, on: device, pair)
+        let pair = try await settled(way, on: device)
         try pair.save("f", "secret\nuser: 1\nurl: 1\n", on: 0)
         try await pair.syncAll()
         try await meet("secret\nuser: 2\nurl: 1\n", "secret\nuser: 1\nurl: 2\n", pair)

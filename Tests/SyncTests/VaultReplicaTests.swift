@@ -69,6 +69,20 @@ final class VaultPair {
 }
 
 @Suite struct VaultReplicaTests {
+    /// What one device has removed and another one has changed is there again, and the run says so.
+    @Test func whatComesBackIsNamed() async throws {
+        let pair = try VaultPair()
+        try pair.save("a", "1\n", on: 0)
+        try await pair.syncAll()
+        let entry = pair.devices[0].entry(of: try pair.item("a", on: 0))
+        try pair.devices[0].remove(try pair.item("a", on: 0))
+        try pair.save("a", "2\n", on: 1)
+        try await pair.sync(0)
+        try await pair.sync(1)
+        #expect(try await pair.sync(0).conflicts == [.revived(entry: entry)])
+        for device in pair.devices { #expect(try device.tree() == ["a": "2\n"]) }
+    }
+
     @Test func editsOfBothAreThere() async throws {
         let pair = try VaultPair()
         try pair.save("a", "secret\nuser: 1\nurl: 1\n", on: 0)

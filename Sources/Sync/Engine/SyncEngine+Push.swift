@@ -100,6 +100,7 @@ extension SyncEngine {
         _ replica: R.Transaction, _ state: SyncState
     ) throws(SyncError) -> [Change] {
         let changes = try replica.ownChanges(atMost: environment.segmentBytes)
+        guard !changes.isEmpty else { return [] }
         var seen = state.seen
         seen[own] = nil
         var merge = Merge(

@@ -141,7 +141,10 @@ struct Merge<Replica: ReplicaTransaction> {
 
     /// An edit that a removal did not see brings the entry back.
     private mutating func revive(_ entry: Identifier, by change: ContentChange) throws(SyncError) {
-        guard var register = try replica.entry(entry), !register.removals.isEmpty else { return }
+        // What is told once more is no edit.
+        guard !applied.covers(change.stamp), var register = try replica.entry(entry), !register.removals.isEmpty else {
+            return
+        }
         let before = register.removals.count
         register.removals.removeAll { !knows($0.stamp) && !$0.saw.contains(change.stamp) }
         guard register.removals.count != before else { return }

@@ -48,7 +48,7 @@ extension Vault {
         let names = tree.withLock { tree in halves.map { tree.name($0.dentry) } }
         for (half, name) in zip(halves, names) {
             let directory = half.dentry.parent == move.source.parent ? move.directory : move.newDirectory
-            unsafe noteLoss(of: name.span.bytes, in: directory, by: half.was)
+            unsafe noteLoss(of: name.span.bytes, in: directory, by: half.was, committer)
             unsafe noteGain(of: name.span.bytes, in: directory, by: half.gets)
         }
     }

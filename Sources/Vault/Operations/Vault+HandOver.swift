@@ -14,8 +14,8 @@ extension Vault {
     }
 
     /// A file has lost a name to another one, or is about to.
-    func noteLoss(of name: RawSpan, in directory: Inode, by file: Inode) {
-        guard file.isRegular else { return }
+    func noteLoss(of name: RawSpan, in directory: Inode, by file: Inode, _ committer: Committer) {
+        guard file.isRegular, committer.root.isReplicated else { return }
         let hash = tree.withLock { $0.nameHash(name, in: directory.identifier) }
         departures.withLock { $0.note(file.identifier, left: hash) }
     }

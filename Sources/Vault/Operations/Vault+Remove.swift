@@ -84,7 +84,7 @@ extension Vault {
             if fate == .doomed { tree.update(node) { $0.isDoomed = true } }
         }
         if fate == .trashed { noteTrashed(dentry, inode, name, in: directory, at: touched.changed.seconds) }
-        if fate == .named { noteLoss(of: name, in: directory, by: inode) }
+        if fate == .named { noteLoss(of: name, in: directory, by: inode, committer) }
     }
 
     func noteTrashed(_ dentry: Dentry, _ inode: Inode, _ name: RawSpan, in directory: Inode, at time: Int64) {

@@ -63,8 +63,10 @@ extension Vault {
             noteTrashed(target, old, newName, in: move.newDirectory, at: now)
         }
         if plan.isBackup { noteTrashed(move.source, plan.moved, name, in: move.directory, at: now) }
-        if !move.source.isLocal, !plan.isLocal { noteLoss(of: name, in: move.directory, by: plan.moved) }
-        if plan.fate == .named, let old = move.targetInode { noteLoss(of: newName, in: move.newDirectory, by: old) }
+        if !move.source.isLocal, !plan.isLocal { noteLoss(of: name, in: move.directory, by: plan.moved, committer) }
+        if plan.fate == .named, let old = move.targetInode {
+            noteLoss(of: newName, in: move.newDirectory, by: old, committer)
+        }
         noteGain(of: newName, in: move.newDirectory, by: plan.moved)
     }
 

@@ -51,9 +51,7 @@ extension Vault {
     ) throws(Errno) -> ReplicationEffect {
         let (parent, directory) = place(for: left)
         let name = freeName(left.name, in: parent)
-        var inode = inode
-        (inode.links, inode.changed, inode.isDoomed) = (1, .now(), false)
-        let (named, touched) = (inode, Vault.touched(directory))
+        let touched = Vault.touched(directory)
         let (identifier, slot) = (Identifier.fresh(), committer.freshSlot())
         let removed = trash.withLock { $0.take(allOfFile: inode.slot) }
         do throws(Errno) {
@@ -77,7 +75,7 @@ extension Vault {
                 unsafe tree.insertDentry(
                     name.span.bytes, in: parent, node: node, identifier: identifier, slot: slot, isLocal: false)
                 tree.setLineage(of: node, to: lineage)
-                tree.update(node) { ($0.links, $0.changed, $0.isDoomed) = (1, named.changed, false) }
+                tree.update(node) { ($0.links, $0.changed, $0.isDoomed) = (1, touched.changed, false) }
                 tree.update(parent) { $0.take(touched) }
             }
         } catch {

@@ -30,11 +30,12 @@ final class HistoryFolder {
     /// - Returns: what was written through a descriptor, and has to be in the folder now.
     func perform(_ step: HistoryStep) -> String? {
         let wereNamed = opened.map { isNamed($0.node) }
-        do throws(Errno) { try carryOut(step) } catch { return nil }
+        var isRefused = false
+        do throws(Errno) { try carryOut(step) } catch { isRefused = true }
         for (index, wasNamed) in zip(opened.indices, wereNamed) where wasNamed && !isNamed(opened[index].node) {
             opened[index].isWanted = false
         }
-        guard case .write(let text) = step, let open = opened.last, open.isWanted else { return nil }
+        guard case .write(let text) = step, !isRefused, let open = opened.last, open.isWanted else { return nil }
         return text
     }
 

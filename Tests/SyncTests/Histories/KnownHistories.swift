@@ -124,6 +124,12 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
                 ([(1, .symbolicLink("d/g", "2")), (1, .rename("d/g", "d/f"))], 1), ([], 0),
             ]),
         KnownHistory(
+            "a file is removed that another one has given a further name", writers: 2,
+            [
+                ([(1, .save("a", "w1"))], 1), ([], 0),
+                ([(1, .linkOver("a", "e")), (0, .save("a", "w6")), (0, .unlink("a"))], 1),
+            ]),
+        KnownHistory(
             "a program writes on through a descriptor from before an edit", writers: 2,
             shown: ["w2": "f", "w3": "f"],
             file + [([(1, .open("f")), (0, .append("f", "w2"))], 0), ([], 1), ([(1, .write("w3"))], 1), ([], 0)]),
