@@ -23,8 +23,10 @@ final class MultistatusParser: BodySink, @unchecked Sendable {
         static let depth = 32
         static let elements = 4_000_000
         static let text = 8192
-        /// Between two things that expat reports: it keeps an unfinished tag and reads it anew with each piece.
+        /// Between two things that expat reports: it keeps an unfinished tag.
         static let silence = 1 << 20
+        /// What expat is given at a time, at the least.
+        static let piece = 16 << 10
     }
 
     private(set) var refusal: String?
@@ -32,6 +34,8 @@ final class MultistatusParser: BodySink, @unchecked Sendable {
     private let take: (Entry) -> String?
     private var builder = MultistatusBuilder()
     private var (bytes, elements, silence) = (0, 0, 0)
+    /// What has come and expat was not given yet.
+    private var pending: [UInt8] = []
 
     /// - Parameter take: gets every resource that the server found, and says why it wants no more of them.
     init(_ take: @escaping (Entry) -> String?) {
@@ -81,17 +85,26 @@ final class MultistatusParser: BodySink, @unchecked Sendable {
             refuse("its listing does not end")
             return false
         }
-        return unsafe parse(piece.assumingMemoryBound(to: CChar.self), isLast: false)
+        unsafe pending.append(contentsOf: piece)
+        // expat reads an unfinished tag anew with each piece (CVE-2023-52425), and a server decides how small these are: 1 MiB
+        // in chunks of 8 bytes took 100 seconds. So each piece is as long as what may be unfinished.
+        guard pending.count >= max(Limit.piece, silence - pending.count) else { return true }
+        return parsePending(isLast: false)
     }
 
     /// Called when all of the answer has come.
     ///
     /// - Returns: false where that was no whole listing.
-    func finish() -> Bool { unsafe parse(UnsafeBufferPointer(start: nil, count: 0), isLast: true) }
+    func finish() -> Bool { parsePending(isLast: true) }
 
-    private func parse(_ piece: UnsafeBufferPointer<CChar>, isLast: Bool) -> Bool {
+    private func parsePending(isLast: Bool) -> Bool {
         guard refusal == nil else { return false }
-        let status = unsafe XML_Parse(parser, piece.baseAddress, Int32(clamping: piece.count), isLast ? 1 : 0)
+        let status = unsafe pending.withUnsafeBytes { piece in
+            unsafe XML_Parse(
+                parser, piece.assumingMemoryBound(to: CChar.self).baseAddress, Int32(clamping: piece.count),
+                isLast ? 1 : 0)
+        }
+        pending.removeAll(keepingCapacity: true)
         if status == XML_STATUS_OK { return true }
         if refusal == nil { refusal = "its listing is no XML" }
         return false
