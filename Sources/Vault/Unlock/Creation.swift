@@ -87,7 +87,9 @@ extension Vault {
         guard unsafe lstat(path.string, &status) != 0 || isLeftClaim(path) else { throw .alreadyExists }
         for suffix in fileSuffixes + ["-journal"] {
             let part = FilePath(path.string + suffix)
-            if unsafe lstat(part.string, &status) == 0 && status.st_size > 0 { throw .partOfAnother(part) }
+            guard unsafe lstat(part.string, &status) == 0, status.st_size > 0 else { continue }
+            // It may be the part of a vault that somebody has made in this moment.
+            throw unsafe lstat(path.string, &status) == 0 && status.st_size > 0 ? .alreadyExists : .partOfAnother(part)
         }
     }
 
