@@ -53,6 +53,7 @@ let package = Package(
         .library(name: "PowerRecorder", type: .dynamic, targets: ["PowerRecorder"]),
         .library(name: "FaultInjector", type: .dynamic, targets: ["FaultInjector"]),
         .library(name: "CipherEngine", type: .dynamic, targets: ["CipherEngine"]),
+        .library(name: "QuickKDF", type: .dynamic, targets: ["QuickKDF"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -79,7 +80,7 @@ let package = Package(
         layer("Format", [], settings: optimized),
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system], settings: optimized),
         layer("Sync", ["Vault", "Format", "Sealing", system], settings: optimized),
-        layer("Remotes", ["CCurl", "CExpat", "CLinux", "Sync", system]),
+        layer("Remotes", ["CCurl", "CExpat", "CLinux", "Sync", system], settings: optimized),
         layer("KitImage", ["CPNG", "CQRencode", "CTurboJPEG", "CZbar"]),
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(
@@ -97,8 +98,9 @@ let package = Package(
         .target(name: "PowerRecorder", path: "Tests/PowerRecorder"),
         .target(name: "FaultInjector", path: "Tests/FaultInjector"),
         .target(name: "CipherEngine", path: "Tests/CipherEngine", linkerSettings: [.linkedLibrary("crypto")]),
-        .target(name: "TestSupport", dependencies: [], path: "Tests/TestSupport", swiftSettings: strict),
-        tests("SealingTests", ["CSodium", "Sealing"]),
+        .target(name: "QuickKDF", path: "Tests/QuickKDF"),
+        .target(name: "TestSupport", dependencies: ["QuickKDF"], path: "Tests/TestSupport", swiftSettings: strict),
+        tests("SealingTests", ["CSodium", "Sealing", "TestSupport"]),
         tests("FormatTests", ["Format"]),
         tests("VaultTests", ["Vault", "Format", "Sealing", "TestSupport", system], settings: optimized),
         tests("SyncTests", ["Sync", "Format", "Sealing", "Vault", "TestSupport", system], settings: optimized),
@@ -107,6 +109,6 @@ let package = Package(
         tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),
         tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system], settings: optimized),
         tests("CommandTests", ["TestSupport"]),
-        tests("HouseTests", ["TestSupport"]),
+        tests("HouseTests", ["TestSupport"], settings: optimized),
     ]
 )

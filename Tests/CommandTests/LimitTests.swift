@@ -16,7 +16,7 @@ import Testing
     }
 
     private func withVault(_ body: (TestVault) throws -> Void) throws {
-        try TestVault.with { vault in
+        try TestVault.with(trueCost: true) { vault in
             try vault.mount()
             try vault.write("s3cret\n", to: "entry")
             try Posix.write([UInt8](repeating: 0x61, count: 1 << 20), to: vault.path("large"))
@@ -70,7 +70,7 @@ import Testing
 
     /// Enough for the program and not for the key is said, too.
     @Test func tooLittleForTheKey() throws {
-        try TestVault.with(initialized: false) { vault in
+        try TestVault.with(initialized: false, trueCost: true) { vault in
             try vault.make("--kdf-memory", "512")
             for words in [["ls"], ["verify"], ["mount", "mount point"], ["kit", "--text"]] {
                 let result = try limited(vault, "-d 400000", words)

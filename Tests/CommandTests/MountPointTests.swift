@@ -107,7 +107,7 @@ import Testing
 
     /// Whoever interrupts a mount does not want it a second later.
     @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func interruptedMountIsNoMount(_ signal: Int32) throws {
-        try TestVault.with(initialized: false) { vault in
+        try TestVault.with(initialized: false, trueCost: true) { vault in
             try vault.make("--kdf-passes", "10", "--kdf-memory", "256")
             let words = ["mount", vault.directory, "--password-file", vault.passwordFile]
             let mount = try vault.coffer(words).start()

@@ -92,7 +92,7 @@ import Testing
 
     /// While a key is derived, files are served and the vault can be locked; nothing is given out then.
     @Test func lockWhileAKeyIsDerived() throws {
-        try TestVault.with(initialized: false) { vault in
+        try TestVault.with(initialized: false, trueCost: true) { vault in
             // The kit then takes ten passes over 256 MiB: longer than what follows.
             try vault.make("--kdf-passes", "9")
             // A machine that does something else for a second has derived it before.
@@ -125,7 +125,7 @@ import Testing
 
     /// Neither the password that unlocked nor one that came later stays in the daemon's memory.
     @Test(.enabled(if: geteuid() == 0, "only root reads another process's memory")) func passwordsAreWiped() throws {
-        try TestVault.with { vault in
+        try TestVault.with(trueCost: true) { vault in
             try vault.mount()
             try vault.write("text", to: "entry-named-ultramarine")
             let daemon = try vault.daemon()

@@ -113,7 +113,7 @@ import Testing
         let parent = try Program.copyForOtherUsers()
         defer { try? FileManager.default.removeItem(atPath: parent) }
         let program = "\(parent)/coffer"
-        try TestVault.with(in: parent) { vault in
+        try TestVault.with(in: parent, trueCost: true) { vault in
             try fill(vault)
             try vault.release()
             let folder = vault.home.file(".local/share/coffer")

@@ -91,7 +91,7 @@ import Testing
     }
 
     @Test func interruptedInitLeavesNothing() throws {
-        try TestVault.with(initialized: false) { vault in
+        try TestVault.with(initialized: false, trueCost: true) { vault in
             let cost = ["--kdf-passes", "10", "--kdf-memory", "256", "--allow-weak-password"]
             let making = try vault.coffer(["init", "--password-file", vault.passwordFile] + cost).start()
             // The key is being derived when the memory for it is there.
@@ -116,7 +116,7 @@ import Testing
 
     /// Without a cost given, one is measured; the wrap in the header says which (Sealing.md).
     @Test func kdfIsCalibrated() throws {
-        try TestVault.with(initialized: false) { vault in
+        try TestVault.with(initialized: false, trueCost: true) { vault in
             try vault.opened("init").run(expecting: 0)
             let query = "SELECT hex(substr(value, 9, 8)) FROM header WHERE name = 'wrap.unlock'"
             let words = try vault.home.command("sqlite3", [vault.file, query]).run(expecting: 0).text

@@ -9,7 +9,8 @@ import Testing
     private let directory: String
 
     init() throws {
-        home = try TemporaryHome()
+        // mount(8) passes no environment on.
+        home = try TemporaryHome(trueCost: true)
         directory = try home.directory("a folder")
         try home.write("seven-Quiet-otters-paint\n", to: "password")
         try home.coffer(

@@ -99,7 +99,7 @@ import Testing
         let parent = try Program.copyForOtherUsers()
         defer { try? FileManager.default.removeItem(atPath: parent) }
         let program = "\(parent)/coffer"
-        try TestVault.with(in: parent, initialized: false) { vault in
+        try TestVault.with(in: parent, initialized: false, trueCost: true) { vault in
             try Command("chown", ["-R", "65534:65534", vault.home.path]).run(expecting: 0)
             let script = """
                 set -eux

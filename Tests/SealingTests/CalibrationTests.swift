@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Sealing
 
 /// The cost of deriving keys, chosen for a machine.
-@Suite struct CalibrationTests {
+@Suite(.trueCost) struct CalibrationTests {
     /// Passes that fit into half a second where three took so many milliseconds.
     @Test(arguments: [
         (1, 10), (149, 10), (150, 10), (167, 8), (250, 6), (374, 4), (375, 4), (376, 3), (500, 3), (5000, 3), (0, 3),

@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Sealing
 
 /// The kit that carries the account key to another device.
-@Suite struct KitTests {
+@Suite(.trueCost) struct KitTests {
     private let kit = Kit(
         identifier: (0x3837_3635_3433_3231, 0x403F_3E3D_3C3B_3A39), vault: Vectors.vault, epoch: 3,
         genesis: [UInt8](0x40..<0x60), wrap: Vectors.bytes(Vectors.kitWrap), remote: "https://dav.example.org/coffer/")

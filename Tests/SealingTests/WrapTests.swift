@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import Sealing
 
 /// Keys under a password: the vault's, the kit's, the admin's.
-@Suite struct WrapTests {
+@Suite(.trueCost) struct WrapTests {
     static let cost = KDFParameters.floor
     static let vault = Vectors.vault
 

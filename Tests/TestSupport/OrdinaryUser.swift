@@ -18,7 +18,7 @@ public final class OrdinaryUser: Sendable {
     public static func with<R>(_ body: (OrdinaryUser, TestVault) throws -> R) throws -> R {
         let parent = try Program.copyForOtherUsers()
         defer { try? FileManager.default.removeItem(atPath: parent) }
-        return try TestVault.with(in: parent, initialized: false) { vault in
+        return try TestVault.with(in: parent, initialized: false, trueCost: true) { vault in
             let user = OrdinaryUser(vault, "\(parent)/coffer")
             try user.own(vault.home.path)
             return try body(user, vault)

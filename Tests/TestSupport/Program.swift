@@ -33,11 +33,14 @@ public enum Program {
         throw TestFailure("there is no \(name) beside \(tests)")
     }
 
-    /// What a program needs in its environment to have a library of this package loaded before all others (ld.so(8)).
-    public static func preloading(_ library: String) throws -> [String: String] {
+    /// What a program needs in its environment to have a library of this package loaded before all others (ld.so(8)), besides
+    /// the one by which it derives keys at next to no cost (`Tests/QuickKDF`), as the tests themselves do.
+    public static func preloading(_ library: String? = nil) throws -> [String: String] {
+        let quick = "libQuickKDF.so"
         // By its name, since blanks separate the words of LD_PRELOAD, and a path may have some.
-        let folder = try built(library).dropLast(library.count + 1)
-        return ["LD_PRELOAD": library, "LD_LIBRARY_PATH": String(folder)]
+        let folder = try built(quick).dropLast(quick.count + 1)
+        let libraries = [quick] + (library.map { [$0] } ?? [])
+        return ["LD_PRELOAD": libraries.joined(separator: " "), "LD_LIBRARY_PATH": String(folder)]
     }
 
     /// The package's top folder.

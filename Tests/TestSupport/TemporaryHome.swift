@@ -5,19 +5,22 @@ import Foundation
 public final class TemporaryHome: Sendable {
     /// The home directory; it has a space in its name, as people's have.
     public let path: String
-    /// Set HOME and the XDG directories, a UTF-8 locale, and nothing else of the test's own environment but PATH.
+    /// Sets HOME and the XDG directories, a UTF-8 locale, and nothing else of the test's own environment but PATH.
     public let environment: [String: String]
 
     /// Where homes are made: `Tests/run` names a folder, in which nothing may be left when all tests have run.
     public static let parent = ProcessInfo.processInfo.environment["COFFER_TEST_DIRECTORY"] ?? "/tmp"
 
     /// Makes the home below `parent`, when a test needs a certain file system.
-    public init(in parent: String = TemporaryHome.parent) throws {
+    ///
+    /// - Parameter trueCost: whether programs derive keys as they do elsewhere; else that costs next to nothing.
+    public init(in parent: String = TemporaryHome.parent, trueCost: Bool = false) throws {
         let path = parent + "/coffer test \(UUID().uuidString.prefix(8))"
         var environment = [
             "HOME": path, "LANG": "C.UTF-8", "TERM": "xterm",
             "PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin:/usr/sbin:/sbin",
         ]
+        if !trueCost { environment.merge(try Program.preloading()) { $1 } }
         for (variable, directory) in [
             ("XDG_DATA_HOME", ".local/share"), ("XDG_STATE_HOME", ".local/state"), ("XDG_CONFIG_HOME", ".config"),
             ("XDG_CACHE_HOME", ".cache"), ("XDG_RUNTIME_DIR", "run"), ("TMPDIR", "tmp"),

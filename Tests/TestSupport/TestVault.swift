@@ -14,18 +14,21 @@ public final class TestVault: Sendable {
     /// Where it is mounted.
     public let directory: String
 
-    private init(in parent: String) throws {
-        home = try TemporaryHome(in: parent)
+    private init(in parent: String, trueCost: Bool) throws {
+        home = try TemporaryHome(in: parent, trueCost: trueCost)
         passwordFile = try home.write(Self.password + "\nsecond line\n", to: "password")
         directory = try home.directory("mount point")
     }
 
     /// Makes a home with a vault in it (without one where `initialized` is false), gives it to `body`, and takes
     /// mounts and files away, whatever happens.
+    ///
+    /// - Parameter trueCost: see ``TemporaryHome/init(in:trueCost:)``.
     public static func with<R>(
-        in parent: String = TemporaryHome.parent, initialized: Bool = true, _ body: (TestVault) throws -> R
+        in parent: String = TemporaryHome.parent, initialized: Bool = true, trueCost: Bool = false,
+        _ body: (TestVault) throws -> R
     ) throws -> R {
-        let vault = try TestVault(in: parent)
+        let vault = try TestVault(in: parent, trueCost: trueCost)
         defer { vault.finish() }
         if initialized { try vault.make() }
         return try body(vault)

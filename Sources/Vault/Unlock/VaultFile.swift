@@ -60,7 +60,8 @@ final class VaultFile: Sendable {
     ///
     /// - Parameter more: bytes that the name will have besides.
     static func checkLength(of path: FilePath, more: Int) throws(VaultError) {
-        let name = path.lastComponent?.string.utf8.count ?? 0
+        // By its bytes, since `lastComponent` looks at every component of the path.
+        let name = path.string.utf8.reversed().prefix { $0 != UInt8(ascii: "/") }.count
         guard path.string.utf8.count + more <= 504, name + more <= 247 else {
             throw .io(.fileNameTooLong, "opening \(path)")
         }
