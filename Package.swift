@@ -16,7 +16,8 @@ let strict: [SwiftSetting] = [
 ]
 
 /// What the tests spend their time in is optimised in their runs, too: the simulation of synchronisation, ten thousand
-/// times in each, the sequences of operations on a vault, and the model test, which makes and checks contents.
+/// times in each, the sequences of operations on a vault, the model test, which makes and checks contents, listings of
+/// remotes without end, and what the house's own tests look for in all sources.
 let optimized = strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")

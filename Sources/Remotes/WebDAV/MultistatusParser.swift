@@ -87,7 +87,7 @@ final class MultistatusParser: BodySink, @unchecked Sendable {
         }
         unsafe pending.append(contentsOf: piece)
         // expat reads an unfinished tag anew with each piece (CVE-2023-52425), and a server decides how small these are: 1 MiB
-        // in chunks of 8 bytes took 100 seconds. So each piece is as long as what may be unfinished.
+        // in chunks of 8 bytes took 109 seconds. So each piece is as long as what may be unfinished.
         guard pending.count >= max(Limit.piece, silence - pending.count) else { return true }
         return parsePending(isLast: false)
     }
