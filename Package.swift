@@ -109,7 +109,7 @@ let package = Package(
         tests("KitImageTests", ["KitImage", "TestSupport"]),
         tests("FuseTests", ["Fuse", "CFuse", "TestSupport", system]),
         tests("MountTests", ["CSystemd", "Format", "Sealing", "Vault", "TestSupport", system], settings: optimized),
-        tests("CommandTests", ["TestSupport"]),
+        tests("CommandTests", ["TestSupport"], resources: [.copy("Sync/Recorded")]),
         tests("HouseTests", ["TestSupport"], settings: optimized),
     ]
 )

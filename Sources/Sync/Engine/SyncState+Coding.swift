@@ -4,7 +4,8 @@ internal import Vault
 
 extension SyncState {
     /// 2 has what was forgotten at its end. What receipts say comes behind it, and programs from before them read over it.
-    private static let version: UInt8 = 2
+    /// 3 is laid out as 2 is, by programs in whose hands devices that know the same show the same.
+    private static let version: UInt8 = 3
 
     var encoded: [UInt8] {
         var sink = PlainBuffer(capacity: 1024)
@@ -138,6 +139,8 @@ extension SyncState {
         guard version > 1 else { return }
         forgotten = try VersionVector(bytes, &cursor)
         owesSnapshot = try cursor.integer(bytes, as: UInt8.self) != 0
+        // Programs from before may have left devices that show different things: they compare themselves, once.
+        if version < 3, members.count > 1 { owesSnapshot = true }
         try decodeReceipts(bytes, &cursor)
     }
 
