@@ -88,6 +88,18 @@ public struct SyncOverview: Codable, Sendable {
     public var devices: [Device] = []
     /// What is not at the remote yet though something there speaks of it; nil from a version that does not look.
     public var awaited: [Awaited]?
+    /// Changes of other devices that the vault cannot take in; nil from a version that does not set them aside.
+    public var setAside: [SetAside]?
+
+    /// A change that waits, and is tried again with each run.
+    public struct SetAside: Codable, Sendable, Equatable {
+        /// The entry that it is of.
+        public var path: String
+        /// The device that has made it.
+        public var device: String
+
+        public init(path: String, device: String) { (self.path, self.device) = (path, device) }
+    }
 
     /// The next segment of a device's log, which has not come yet.
     public struct Awaited: Codable, Sendable, Equatable {

@@ -118,6 +118,14 @@ public protocol ReplicaTransaction: AnyObject {
     /// engine's from now on.
     func takeNotices() throws(SyncError) -> [Notice]
 
+    // MARK: Changes that wait
+
+    /// What was set aside, by its number; in no order.
+    func setAside() throws(SyncError) -> [(number: UInt64, row: [UInt8])]
+    /// Keeps a row of changes that cannot be applied, under a number of its own.
+    func setAside(_ row: [UInt8]) throws(SyncError)
+    func removeSetAside(_ number: UInt64) throws(SyncError)
+
     // MARK: Snapshots
 
     /// Calls `body` with every register of the vault, in the order of ``SnapshotRegister``: those of the top directory and

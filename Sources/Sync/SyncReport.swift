@@ -20,6 +20,8 @@ public struct SyncReport: Equatable, Sendable {
     public var withheld: [Alarm] = []
     /// The snapshot that this device began with, or caught up by.
     public var startedFrom: SnapshotName?
+    /// Changes that this replica could not take in: they wait, and are tried again at each run.
+    public var refusedChanges: [RefusedChange] = []
     /// A snapshot was written.
     public var hasCompacted = false
     /// Objects that were removed at the remote because a snapshot that every device can read covers them.

@@ -72,6 +72,16 @@ public final class VaultTransaction: ReplicaTransaction {
         return rows.compactMap { row in Notice.Kind(rawValue: row.kind).map { Notice(kind: $0, bytes: row.bytes) } }
     }
 
+    public func setAside() throws(SyncError) -> [(number: UInt64, row: [UInt8])] {
+        try call { () throws(Errno) in try vault.setAside() }
+    }
+
+    public func setAside(_ row: [UInt8]) throws(SyncError) { try call { () throws(Errno) in try vault.setAside(row) } }
+
+    public func removeSetAside(_ number: UInt64) throws(SyncError) {
+        try call { () throws(Errno) in try vault.removeSetAside(number) }
+    }
+
     // MARK: Registers
 
     public func entry(_ entry: Identifier) throws(SyncError) -> EntryRegister? {

@@ -102,6 +102,7 @@ struct Status: ParsableCommand {
         for device in status.devices {
             Console.result("Device:   \(device.name), \(device.state)")
         }
+        for change in status.setAside ?? [] { Console.result("Set aside: \(change.sentence)") }
         for segment in status.awaited ?? [] { Console.result("Waiting:  \(segment.sentence)") }
         for path in status.conflicts { Console.result("Conflict: \(path)") }
         if let trouble = status.trouble { Console.result("Trouble:  \(trouble)") }

@@ -10,7 +10,8 @@ struct SyncCommand: ParsableCommand {
             Prints what moved, and what became of entries that two devices had changed: where the edits do not \
             meet, both are in the entry; else the other one is beside it as `name (conflict, DEVICE, DATE)`. `status` \
             shows that copy until it has another name or is removed. What another device has written and the remote \
-            does not have yet is named, with the device. While the vault is mounted, this happens by itself.
+            does not have yet is named, with the device. So is a change that this vault cannot take in: it is set aside, \
+            and tried again each time. While the vault is mounted, this happens by itself.
 
             Where the remote has lost what was there (31), shows two histories (32) or belongs to another vault (33), \
             nothing is pushed, and what shows it is kept below $XDG_STATE_HOME/coffer/evidence. The entries that it is \
@@ -74,6 +75,7 @@ extension SyncSummary {
         if waiting > 0 {
             Console.say("\(SyncSummary.count(waiting, "segment")) of others wait for what has not arrived yet.")
         }
+        for change in setAside ?? [] { Console.result("Set aside: \(change.sentence)") }
         for segment in awaited ?? [] { Console.result("Waiting for \(segment.sentence)") }
         for object in withheld {
             let since = sources(of: [object]).map { " " + $0.sentence }.joined()
@@ -84,7 +86,7 @@ extension SyncSummary {
             Console.say("\(SyncSummary.count(refused, "segment")) of revoked devices were refused.")
         }
         if pulledChanges == 0, pushedChanges == 0, conflicts.isEmpty, damaged.isEmpty, waiting == 0,
-            awaited?.isEmpty ?? true
+            awaited?.isEmpty ?? true, setAside?.isEmpty ?? true
         {
             Console.result("Nothing new")
         }

@@ -24,6 +24,10 @@ final class MemoryReplica: Replica {
         var own: [OwnChange] = []
         var taken = 0
         var notices: [Notice] = []
+        var setAside: [UInt64: [UInt8]] = [:]
+        /// Names that a fault of this replica refuses.
+        var refuses: Set<[UInt8]> = []
+        var refusal: Int32 = 22
         /// When contents were saved: copies are named by the day.
         var saved = Timestamp(seconds: 0, nanoseconds: 0)
         /// The chunks of large contents; what has no use any more stays, as in a history.

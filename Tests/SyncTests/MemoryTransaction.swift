@@ -26,6 +26,10 @@ final class MemoryTransaction: ReplicaTransaction {
     func addToOutbox(_ sequence: UInt64, _ bytes: [UInt8]) { store.outbox[sequence] = bytes }
     func removeFromOutbox(_ sequence: UInt64) { store.outbox[sequence] = nil }
 
+    func setAside() -> [(number: UInt64, row: [UInt8])] { store.setAside.map { ($0.key, $0.value) } }
+    func setAside(_ row: [UInt8]) { store.setAside[(store.setAside.keys.max() ?? 0) + 1] = row }
+    func removeSetAside(_ number: UInt64) { store.setAside[number] = nil }
+
     // MARK: Own changes
 
     func ownChanges(atMost bytes: Int) -> [Change] {
@@ -130,6 +134,7 @@ final class MemoryTransaction: ReplicaTransaction {
     }
 
     func put(_ register: EntryRegister) throws(SyncError) {
+        if store.refuses.contains(register.placement.name) { throw .store(store.refusal) }
         if register.isShown {
             let other = entry(in: register.placement.parent, named: register.placement.name)
             let isFree = other == nil || other == register.placement.entry

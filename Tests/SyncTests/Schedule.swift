@@ -77,6 +77,8 @@ struct Schedule {
             segmentsBeforeSnapshot: kind == .edits ? 1000 : 3)
         environment.hintsBeforeLook = 3
         environment.rules = rules
+        // A change that is refused is a fault to be found.
+        environment.rules.setsAside = false
         let engine = SyncEngine(
             replica: replicas[device], remote: remotes[device], keys: family.keys[identities[device]],
             environment: environment)

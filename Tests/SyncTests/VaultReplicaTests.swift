@@ -39,10 +39,13 @@ final class VaultPair {
     }
 
     func engine(_ device: Int) -> SyncEngine<VaultReplica> {
-        SyncEngine(
+        var environment = SyncEnvironment(
+            date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20)
+        // A change that is refused is a fault to be found.
+        environment.rules.setsAside = false
+        return SyncEngine(
             replica: devices[device].replica, remote: remotes[device], keys: devices[device].keys,
-            environment: SyncEnvironment(
-                date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20))
+            environment: environment)
     }
 
     func outbox(_ device: Int) throws -> [UInt64] {

@@ -89,9 +89,11 @@ final class VaultSchedule {
         let isCutOff = mayFail && random.below(3) == 0
         let (calls, carriesOut) = (isCutOff ? random.below(12) : .max, random.below(2) == 0)
         remotes[device].fail(after: calls, carryingOut: carriesOut)
-        let environment = SyncEnvironment(
+        var environment = SyncEnvironment(
             date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8),
             segmentBytes: twins == nil ? 2000 : 1 << 20)
+        // A change that is refused is a fault to be found.
+        environment.rules.setsAside = false
         let outcome = await Outcome(
             SyncEngine(
                 replica: devices[device].replica, remote: remotes[device], keys: devices[device].keys,

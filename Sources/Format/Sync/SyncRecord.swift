@@ -18,8 +18,13 @@ public enum SyncRecord: Equatable, Sendable {
     case pinned(sequence: UInt64, chunks: [Int64])
     /// The account keys of later epochs, sealed before they came here.
     case keys([UInt8])
+    /// Changes of a segment that could not be applied and wait: laid out by the engine.
+    case setAside(number: UInt64, bytes: [UInt8])
 
-    private enum Kind: UInt8 { case state = 1, register, waiting, shared, rivals, notice, settings, pinned, keys }
+    private enum Kind: UInt8 {
+        case state = 1
+        case register, waiting, shared, rivals, notice, settings, pinned, keys, setAside
+    }
 
     /// Appends the record without its padding.
     public func encode(into sink: inout some ByteSink & ~Copyable) {
@@ -55,6 +60,11 @@ public enum SyncRecord: Equatable, Sendable {
             for chunk in chunks { sink.append(chunk) }
         case .keys(let bytes):
             SyncRecord.encode(.keys, bytes, into: &sink)
+        case .setAside(let number, let bytes):
+            sink.append(Kind.setAside.rawValue)
+            sink.append(number)
+            sink.append(UInt32(truncatingIfNeeded: bytes.count))
+            sink.append(bytes: bytes)
         }
     }
 
@@ -87,6 +97,10 @@ public enum SyncRecord: Equatable, Sendable {
             for _ in 0..<count { chunks.append(try cursor.integer(bytes)) }
             self = .pinned(sequence: sequence, chunks: chunks)
         case .keys: self = .keys(try SyncRecord.bytes(bytes, &cursor, most: Limits.syncKeys))
+        case .setAside:
+            self = .setAside(
+                number: try cursor.integer(bytes),
+                bytes: try SyncRecord.bytes(bytes, &cursor, most: Limits.syncRecord))
         }
         try cursor.padding(bytes)
     }

@@ -13,11 +13,13 @@ extension SyncEngine {
         let before = state
         let rules = environment.rules
         let arrived = fetched
-        let (after, conflicts) = try replica.transaction { (replica) throws(SyncError) in
+        let (after, conflicts) = try settingAside { (replica, refused, subject) throws(SyncError) in
             var next = before
             if rules.buildsBeforeApplying { try build(replica, &next) }
             var conflicts: [Conflict] = []
-            for segment in group { conflicts += try apply(segment, replica, before.seen, &next) }
+            for segment in group {
+                conflicts += try apply(segment, refused, replica, before.seen, &next, &subject)
+            }
             next.volume.add(arrived)
             try save(next, after: before, in: replica)
             return (next, conflicts)
@@ -30,21 +32,21 @@ extension SyncEngine {
     }
 
     private nonisolated func apply(
-        _ segment: CheckedSegment, _ replica: R.Transaction, _ applied: VersionVector, _ state: inout SyncState
+        _ segment: CheckedSegment, _ refused: Set<Identifier>, _ replica: R.Transaction, _ applied: VersionVector,
+        _ state: inout SyncState, _ subject: inout Identifier?
     ) throws(SyncError) -> [Conflict] {
         try take(segment, into: &state)
         try count(segment.record, replica, in: &state)
-        var merge = Merge(
-            replica, own: own, author: segment.device, seen: segment.record.seen, applied: applied, top: keys.vault,
-            naming: naming(state))
-        merge.settlements = settlements(in: segment.record.notices)
-        try merge.apply(segment.record.changes)
+        let said = SetAside(
+            author: segment.device, sequence: segment.position.sequence, before: applied[segment.device],
+            record: segment.record)
+        let merge = try apply(said, refused, applied, replica, state, &subject)
         replica.lamport = max(replica.lamport, segment.position.lamport)
         state.seen[segment.device] = segment.position
         return merge.conflicts
     }
 
-    private nonisolated func settlements(in notices: [Notice]) -> [Identifier: EntryRecord.Settlement] {
+    nonisolated func settlements(in notices: [Notice]) -> [Identifier: EntryRecord.Settlement] {
         var found: [Identifier: EntryRecord.Settlement] = [:]
         for notice in notices where notice.kind == .settlements {
             // What cannot be read is as if it were not said: entries stay that could go.

@@ -10,6 +10,8 @@ extension SyncEngine {
     func compact() async throws(SyncError) {
         // What was not read may be of a device that is new, or name a chunk that seems to be of no use.
         guard report.waiting == 0, report.damaged.isEmpty else { return }
+        // A snapshot is to have all that it covers.
+        guard try !hasSetAside() else { return }
         try countLive()
         if isSnapshotDue || state.owesSnapshot { try await writeSnapshot() }
         if let agreed = removable { try await remove(coveredBy: agreed) }

@@ -6,6 +6,8 @@ extension SyncEngine {
     /// Checks the snapshots that their writers have announced and that this device has not read yet. What is right is
     /// acknowledged in the next own segment.
     func checkSnapshots() async throws(SyncError) {
+        // What waits here is no difference to be mended.
+        guard try !hasSetAside() else { return }
         for name in unchecked {
             guard let found = try await manifests([name]).first, state.seen.covers(found.manifest.seen) else {
                 continue

@@ -20,6 +20,7 @@ extension SyncEngine {
             guard try await catchUp(devices, logs, &reading) else { break }
             try await readLogs(devices, logs, &reading)
         }
+        if report.pulledSegments > 0 { try retrySetAside() }
         let waiting = reading.queues.values.flatMap { $0 }
         report.waiting += waiting.count + standing.counts.waiting
         report.refused += standing.counts.refused

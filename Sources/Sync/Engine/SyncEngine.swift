@@ -75,6 +75,7 @@ public actor SyncEngine<R: Replica> {
         report = SyncReport()
         try loadState()
         guard state.device == own else { throw .cloned }
+        try retrySetAside()
     }
 
     private func shortLook() async throws(SyncError) {

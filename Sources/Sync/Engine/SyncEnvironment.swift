@@ -52,6 +52,8 @@ public struct ProtocolRules: Sendable {
     public var waitsForAcknowledgement = true
     /// What a snapshot shows is compared with what is shown here.
     public var comparesSnapshots = true
+    /// A change that the replica refuses waits by itself; else it stops the run.
+    public var setsAside = true
 
     public init() {}
 }

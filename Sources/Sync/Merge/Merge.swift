@@ -42,6 +42,8 @@ struct Merge<Replica: ReplicaTransaction> {
     private var isMakingRoom = false
     /// What was settled, for the user.
     var conflicts: [Conflict] = []
+    /// The entry or lineage that is at hand, in case the replica refuses it.
+    private(set) var subject: Identifier?
 
     struct Arrival {
         var attributes: AttributesChange?
@@ -72,6 +74,7 @@ struct Merge<Replica: ReplicaTransaction> {
         try settleCopies(in: changes)
         for change in changes {
             replica.lamport = max(replica.lamport, change.stamp.lamport)
+            subject = change.subject
             switch change {
             case .attributes(let change): try apply(change)
             case .content(let change): try apply(change)
@@ -86,6 +89,7 @@ struct Merge<Replica: ReplicaTransaction> {
     /// Removed directories go with the last entry in them, wherever that has gone.
     mutating func sweepAll() throws(SyncError) {
         for entry in try replica.removedButShown() {
+            subject = entry
             if let register = try replica.entry(entry), register.isShown { try hide(register) }
         }
     }
@@ -93,7 +97,10 @@ struct Merge<Replica: ReplicaTransaction> {
     /// Copies stand beside the entries that they are of, wherever these have gone.
     mutating func moveCopies() throws(SyncError) {
         let lineages = touched.sorted()
-        for lineage in lineages { try showRivals(of: lineage) }
+        for lineage in lineages {
+            subject = lineage
+            try showRivals(of: lineage)
+        }
         touched.removeAll()
     }
 

@@ -45,6 +45,8 @@ struct SyncIndex {
     var rivals = LoggedDictionary<Identifier, Rivals>()
     /// Rows of notices by their number.
     var notices = LoggedDictionary<UInt64, Int64>()
+    /// Rows of changes that wait, by their number.
+    var setAside = LoggedDictionary<UInt64, Int64>()
     /// Rows of chunks that a segment in the outbox names, by the segment.
     private(set) var pins = LoggedDictionary<UInt64, [Int64]>()
     /// How many of these rows name a chunk.
@@ -85,6 +87,7 @@ struct SyncIndex {
         case .shared(let chunk, let count): shared[chunk] = Shared(slot: slot, count: count)
         case .rivals(let lineage, let stamps): rivals[lineage] = Rivals(slot: slot, stamps: stamps)
         case .notice(let number, _, _): notices[number] = slot
+        case .setAside(let number, _): setAside[number] = slot
         case .pinned(let sequence, let chunks): pin(chunks, for: sequence, row: slot)
         }
     }
@@ -98,6 +101,7 @@ struct SyncIndex {
         shown.commit()
         rivals.commit()
         notices.commit()
+        setAside.commit()
         pins.commit()
         pinned.commit()
     }
@@ -111,6 +115,7 @@ struct SyncIndex {
         shown.rollBack()
         rivals.rollBack()
         notices.rollBack()
+        setAside.rollBack()
         pins.rollBack()
         pinned.rollBack()
     }

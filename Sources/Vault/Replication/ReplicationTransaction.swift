@@ -69,6 +69,30 @@ public final class ReplicationTransaction {
         return notices
     }
 
+    /// Changes that could not be applied, by their number.
+    public func setAside() throws(Errno) -> [(number: UInt64, row: [UInt8])] {
+        var rows: [(number: UInt64, row: [UInt8])] = []
+        for slot in committer.sync.setAside.values.values {
+            guard case .setAside(let number, let bytes) = try committer.loadSync(slot).0 else { throw .ioError }
+            rows.append((number, bytes))
+        }
+        return rows
+    }
+
+    /// - Throws: EFBIG for a row that is too long.
+    public func setAside(_ row: [UInt8]) throws(Errno) {
+        let number = (committer.sync.setAside.values.keys.max() ?? 0) &+ 1
+        let slot = committer.freshSlot()
+        try committer.putSync(.setAside(number: number, bytes: row), slot: slot, previous: nil)
+        committer.sync.setAside[number] = slot
+    }
+
+    public func removeSetAside(_ number: UInt64) throws(Errno) {
+        guard let slot = committer.sync.setAside[number] else { return }
+        try committer.deleteSync(slot)
+        committer.sync.setAside[number] = nil
+    }
+
     /// Notes that a register was changed by this device, so that it comes into a segment.
     public func noteOwnEntry(_ entry: Identifier) {
         committer.operations.append(Operation(kind: .entry, subject: entry))

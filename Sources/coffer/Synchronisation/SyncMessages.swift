@@ -93,6 +93,8 @@ struct SyncSummary: Codable, Sendable {
     var withheld: [String] = []
     /// The other devices that ``damaged`` and ``withheld`` are about. Which entries those hold cannot be known.
     var sources: [SourceView] = []
+    /// Changes that this vault cannot take in yet; nil from a version that does not set them aside.
+    var setAside: [SyncOverview.SetAside]? = []
     /// More conflicts or damaged objects than are listed.
     var notListed = 0
 
@@ -177,6 +179,12 @@ struct RemoteView: Codable, Sendable {
     /// nil where none is set.
     var url: String?
     var login: String?
+}
+
+extension SyncOverview.SetAside {
+    var sentence: String {
+        "\(path): a change by \(Console.printable(device)) cannot be applied here; it is kept, and tried again each time"
+    }
 }
 
 extension SyncOverview.Awaited {

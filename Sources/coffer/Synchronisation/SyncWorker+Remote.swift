@@ -106,6 +106,7 @@ extension SyncSummary {
         }
         let objects = damaged + withheld
         awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
+        setAside = report.refusedChanges.prefix(100).map { SyncOverview.SetAside($0, vault, devices) }
         sources = devices.filter { !$0.isThisOne }.map { SourceView(name: $0.name, id: $0.id, lastRead: $0.lastSeen) }
             .filter { source in objects.contains { source.wrote($0) } }
     }
@@ -126,6 +127,17 @@ extension SyncOverview.Awaited {
         self.init(
             name: devices.first { $0.id == id }?.name ?? String(id.prefix(8)), id: id, segment: segment.sequence,
             last: segment.last, isFollowed: segment.isFollowed)
+    }
+}
+
+extension SyncOverview.SetAside {
+    /// - Parameter devices: as they are known here.
+    init(_ change: RefusedChange, _ vault: Vault, _ devices: [SyncOverview.Device]) {
+        let id = change.device.hexadecimal
+        let name = String(decoding: change.name, as: UTF8.self)
+        self.init(
+            path: vault.path(ofEntry: change.entry) ?? (name.isEmpty ? "an entry without a name" : name),
+            device: devices.first { $0.id == id }?.name ?? String(id.prefix(8)))
     }
 }
 

@@ -174,7 +174,9 @@ final class SyncWorker: Sendable {
             shown.conflicts = paths
             shown.devices = devices
             shown.awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
-            if let failure = SyncSummary(report, vault, devices).failure { shown.trouble = failure.message }
+            let summary = SyncSummary(report, vault, devices)
+            shown.setAside = summary.setAside
+            if let failure = summary.failure { shown.trouble = failure.message }
         }
     }
 
