@@ -113,6 +113,7 @@ import Testing
             "050102030405060708090a0b0c0d0e0f10010700000000000000" + "2122232425262728292a2b2c2d2e2f30")
         try check(SyncRecord.notice(number: 5, kind: 4, bytes: [1, 2]), "06050000000000000004020000000102")
         try check(SyncRecord.settings([1, 2, 3]), "0703000000010203")
+        try check(SyncRecord.setAside(number: 5, bytes: [1, 2, 3]), "0a050000000000000003000000010203")
         try check(
             SyncRecord.pinned(sequence: 5, chunks: [6, 7]),
             "0805000000000000000200000006000000000000000700000000000000")
