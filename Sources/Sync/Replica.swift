@@ -73,8 +73,9 @@ public protocol ReplicaTransaction: AnyObject {
     /// The entries of a lineage, shown or not.
     func entries(of lineage: Identifier) throws(SyncError) -> [Identifier]
     func lineage(_ lineage: Identifier) throws(SyncError) -> LineageRegister?
-    /// Lineages with several versions that nothing has replaced, at the least.
-    func contested() throws(SyncError) -> [Identifier]
+    /// Lineages with several versions that nothing has replaced, at the least, and what competes with their contents; also
+    /// those that have no name any more.
+    func contested() throws(SyncError) -> [(lineage: Identifier, rivals: [Stamp])]
 
     /// Makes an entry, moves it, points it at another lineage, or hides it. Where it is shown, its directory is shown, its
     /// lineage is known and nothing else has the name.

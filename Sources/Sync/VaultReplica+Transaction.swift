@@ -104,7 +104,7 @@ public final class VaultTransaction: ReplicaTransaction {
         try call { () throws(Errno) in try vault.lineage(lineage) }
     }
 
-    public func contested() -> [Identifier] { vault.contested() }
+    public func contested() -> [(lineage: Identifier, rivals: [Stamp])] { vault.contested() }
 
     public func put(_ register: EntryRegister) throws(SyncError) {
         try call { () throws(Errno) in try vault.put(register) }

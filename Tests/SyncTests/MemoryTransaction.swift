@@ -79,7 +79,8 @@ final class MemoryTransaction: ReplicaTransaction {
             return (store.entries[entry]?.removals ?? []).filter { isOwn($0.stamp) }.map(Change.removal)
         case .lineage(let lineage), .whole(let lineage):
             return lineageChanges(lineage, isWhole: own == .whole(lineage))
-                + store.entries.values.filter { $0.placement.lineage == lineage }.map { .entry($0.placement) }
+                + store.entries.values.filter { $0.placement.lineage == lineage && $0.removals.isEmpty }
+                .map { .entry($0.placement) }
         }
     }
 
@@ -129,8 +130,8 @@ final class MemoryTransaction: ReplicaTransaction {
 
     func lineage(_ lineage: Identifier) -> LineageRegister? { store.lineages[lineage] }
 
-    func contested() -> [Identifier] {
-        store.lineages.filter { $0.value.heads.count + $0.value.rivals.count > 1 }.map(\.key)
+    func contested() -> [(lineage: Identifier, rivals: [Stamp])] {
+        store.lineages.filter { $0.value.heads.count + $0.value.rivals.count > 1 }.map { ($0.key, $0.value.rivals) }
     }
 
     func put(_ register: EntryRegister) throws(SyncError) {

@@ -14,10 +14,12 @@ final class VaultPair {
     let devices: [VaultDevice]
     let remote: SharedRemote
     let remotes: [MemoryRemote]
+    private let segmentsBeforeSnapshot: UInt64
     private var random = Randomness(seed: 1)
 
     /// - Parameter devices: at most three.
-    init(devices count: Int = 2) throws {
+    init(devices count: Int = 2, segmentsBeforeSnapshot: UInt64 = 16) throws {
+        self.segmentsBeforeSnapshot = segmentsBeforeSnapshot
         let family = try VaultFamily.three.get()
         directory = FilePath(
             FileManager.default.temporaryDirectory.appendingPathComponent("pair \(UUID().uuidString)").path)
@@ -40,7 +42,8 @@ final class VaultPair {
 
     func engine(_ device: Int) -> SyncEngine<VaultReplica> {
         var environment = SyncEnvironment(
-            date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20)
+            date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20,
+            segmentsBeforeSnapshot: segmentsBeforeSnapshot)
         // A change that is refused is a fault to be found.
         environment.rules.setsAside = false
         return SyncEngine(

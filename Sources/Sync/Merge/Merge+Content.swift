@@ -30,8 +30,14 @@ extension Merge {
         return try replica.seal(merged, for: mine.lineage, replaces: heads)
     }
 
+    /// The first of a lineage's entries, of those that nobody has removed: removed ones are forgotten, by each device in its
+    /// own time.
     func entry(of lineage: Identifier) throws(SyncError) -> Identifier {
-        try replica.entries(of: lineage).min() ?? .none
+        let entries = try replica.entries(of: lineage).sorted()
+        for entry in entries {
+            if let register = try replica.entry(entry), register.isShown, register.removals.isEmpty { return entry }
+        }
+        return entries.first ?? .none
     }
 
     // MARK: Copies

@@ -82,9 +82,8 @@ extension Merge {
         _ unknown: Stamp?, of old: EntryChange, beside register: EntryRegister
     ) throws(SyncError) {
         let lineage = old.lineage
-        guard let unknown, lineage != register.placement.lineage, try replica.entries(of: lineage).isEmpty,
-            try arrive(lineage), try replica.lineage(lineage)?.isRegular == true,
-            let content = try replica.content(of: lineage)
+        guard let unknown, lineage != register.placement.lineage, try !isNamed(lineage), try arrive(lineage),
+            try replica.lineage(lineage)?.isRegular == true, let content = try replica.content(of: lineage)
         else { return }
         let kept = Identifier(hashing: Array("kept".utf8) + old.entry.bytes + lineage.bytes)
         guard try replica.entry(kept) == nil else { return }
@@ -94,6 +93,16 @@ extension Merge {
         var apart = EntryRegister(placement: placement, isShown: false)
         try makeOwn(&apart)
         try place(apart)
+        // Whoever has given it up may have nothing left of it.
+        try replica.noteOwn(.whole(lineage))
         conflicts.append(.copied(entry: old.entry, copy: kept))
+    }
+
+    /// Whether a file has a name that nobody has removed, nor removes in the segment at hand.
+    private func isNamed(_ lineage: Identifier) throws(SyncError) -> Bool {
+        for entry in try replica.entries(of: lineage) where removals[entry] == nil {
+            if try replica.entry(entry)?.removals.isEmpty == true { return true }
+        }
+        return false
     }
 }

@@ -97,13 +97,4 @@ extension Merge {
         try showCopy(of: content, as: [stamp])
         try keepCopy(of: lineage, stamp)
     }
-
-    /// A copy that nobody has touched becomes an entry like any other.
-    mutating func keepCopy(of lineage: Identifier, _ rival: Stamp) throws(SyncError) {
-        guard try isCopyShown(lineage, rival), var copy = try replica.entry(Copy(of: lineage, rival).entry) else {
-            return
-        }
-        try makeOwn(&copy)
-        try show(copy)
-    }
 }

@@ -157,35 +157,16 @@ extension Merge {
     // MARK: Copies that somebody has dealt with
 
     /// The copies that could be of what competes, by their entries and lineages.
-    private func copies() throws(SyncError) -> [Identifier: (lineage: Identifier, stamp: Stamp)] {
+    func copies() throws(SyncError) -> [Identifier: (lineage: Identifier, stamp: Stamp)] {
         var copies: [Identifier: (lineage: Identifier, stamp: Stamp)] = [:]
-        for lineage in try replica.contested() {
-            for stamp in try versions(of: lineage) {
+        for (lineage, rivals) in try replica.contested() {
+            // Of a file that has no name any more only the rivals may be known.
+            for stamp in Set(try versions(of: lineage)).union(rivals) {
                 let copy = Copy(of: lineage, stamp)
                 (copies[copy.entry], copies[copy.lineage]) = ((lineage, stamp), (lineage, stamp))
             }
         }
         return copies
-    }
-
-    /// Copies that somebody has touched here, though not moved, are entries like any other: where they stand would else
-    /// depend on what is heard of first, that the original has moved or that the rival was replaced (found by the
-    /// simulation at seed 10839).
-    ///
-    /// - Returns: whether there are any; then there are more changes of this device's own.
-    mutating func detachCopies(in changes: [Change]) throws(SyncError) -> Bool {
-        let copies = try copies()
-        guard !copies.isEmpty else { return false }
-        var isDetached = false
-        for change in changes where copies[change.lineage ?? .none] != nil {
-            for entry in try replica.entries(of: change.lineage ?? .none) {
-                guard var copy = try replica.entry(entry), copy.isUntouchedCopy, copy.isShown else { continue }
-                try makeOwn(&copy)
-                try show(copy)
-                isDetached = true
-            }
-        }
-        return isDetached
     }
 
     /// Nobody speaks of a copy who has not touched it.
@@ -202,7 +183,7 @@ extension Merge {
 
     /// Copies that were dealt with while programs from before ran, which left their rivals as they were.
     mutating func settleOldRivals() throws(SyncError) {
-        for lineage in try replica.contested() {
+        for (lineage, _) in try replica.contested() {
             guard let known = try replica.lineage(lineage) else { continue }
             var dealt: Set<Stamp> = []
             for rival in known.rivals {

@@ -171,6 +171,8 @@ struct Merge<Replica: ReplicaTransaction> {
         try tellWhole(old.placement.lineage)
         let unknown = try versions(of: old.placement.lineage).filter { !knows($0) }.max()
         try keepApart(unknown, of: old.placement, beside: register)
+        let rivals = try replica.lineage(old.placement.lineage)?.rivals ?? []
+        _ = try detachCopies(ofNameless: old.placement.lineage, rivals)
     }
 
     private func register(of change: EntryChange) -> EntryRegister {

@@ -235,6 +235,12 @@ extension Vault {
     ) throws(Errno) {
         let isNew = plan.isBackup && !plan.keepsTarget
         let before = isNew ? nil : try committer.loadEntry(plan.entrySlot)
+        if let (standing, seal) = before, plan.keepsTarget, plan.lineage != nil {
+            // Nobody has asked for another place or lineage: whoever does that meanwhile is the last who has asked.
+            var entry = standing
+            entry.file = moved.identifier
+            return try committer.putEntry(entry, slot: plan.entrySlot, previous: seal)
+        }
         var entry = EntryRecord(
             identifier: plan.identifier, parent: move.newDirectory.identifier, file: moved.identifier,
             stamp: committer.nextStamp(), made: before?.0.made ?? committer.root.lamport, isLocal: plan.isLocal,

@@ -107,14 +107,21 @@ struct OwnChanges {
         let stamps = [record.stamp] + record.heads.prefix(1)
         guard stamps.contains(where: { isNew($0) && $0.lamport <= lamport }) else { return }
         try add(record, slot)
-        // A file without a name would be nothing to the others.
-        for entry in transaction.entries(of: lineage) { try addEntry(entry) }
+        try addNames(of: lineage)
     }
 
     private mutating func addWhole(_ identifier: Identifier) throws(Errno) {
         guard let (lineage, slot) = try known(identifier) else { return }
         try add(try committer.loadFile(slot).0, slot, isWhole: true)
-        for entry in transaction.entries(of: lineage) { try addEntry(entry) }
+        try addNames(of: lineage)
+    }
+
+    /// A file without a name would be nothing to the others. One that is removed is not told once more: whoever has forgotten
+    /// it by now would take it for a new one.
+    private mutating func addNames(of lineage: Identifier) throws(Errno) {
+        for entry in transaction.entries(of: lineage) {
+            if try transaction.entry(entry)?.removals.isEmpty == true { try addEntry(entry) }
+        }
     }
 
     /// A file that other devices hear of, by its own identifier: it has a name, or they have to hear that it is removed.

@@ -18,7 +18,9 @@ extension ReplicationTransaction {
     }
 
     /// Lineages with rivals, or with several heads; some that had these once.
-    public func contested() -> [Identifier] { Array(committer.sync.rivals.values.keys) }
+    public func contested() -> [(lineage: Identifier, rivals: [Stamp])] {
+        committer.sync.rivals.values.map { ($0.key, $0.value.stamps) }
+    }
 
     /// The shown entry of that name.
     public func entry(in parent: Identifier, named name: [UInt8]) -> Identifier? {

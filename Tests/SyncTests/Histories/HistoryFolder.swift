@@ -6,7 +6,7 @@ import SystemPackage
 @testable import Vault
 
 /// The folder of one history on one device: what programs do in it, and what is to be seen there.
-final class HistoryFolder {
+final class HistoryFolder: HistoryPlace {
     let device: VaultDevice
     let name: String
     /// Until its user removes a file, what is written through its descriptor has to be somewhere.

@@ -4,13 +4,13 @@ import SystemPackage
 
 @testable import Vault
 
-/// Runs histories on real vaults, several at a time, each in a folder of its own: what they cost most, opening and
+/// Runs histories on vaults, several at a time, each in a folder of its own: what they cost most, opening and
 /// synchronising, they share.
 final class HistoryRun {
     let writers: Int
     private let histories: [History]
-    private let pair: VaultPair
-    private var folders: [[HistoryFolder]] = []
+    private let fleet: any HistoryFleet
+    private var folders: [[any HistoryPlace]] = []
     private var judges: [HistoryJudge]
     /// With one writer, what it showed when it synchronised last.
     private var published: [[String: String]?]
@@ -18,24 +18,26 @@ final class HistoryRun {
     private(set) var faults: [Int: String] = [:]
 
     /// - Parameter histories: with the same devices synchronising one after the other.
-    init(_ histories: [History], devices: Int, writers: Int) throws {
-        (self.histories, self.writers) = (histories, writers)
-        pair = try VaultPair(devices: devices)
-        let all = pair.devices
-        folders = histories.indices.map { number in all.map { HistoryFolder($0, "h\(number)") } }
-        judges = histories.map { _ in HistoryJudge(devices: devices) }
+    init(_ histories: [History], on fleet: any HistoryFleet, writers: Int) throws {
+        (self.histories, self.writers, self.fleet) = (histories, writers, fleet)
+        folders = histories.indices.map { number in
+            (0..<fleet.count).map { fleet.folder($0, "h\(number)") }
+        }
+        judges = histories.map { _ in HistoryJudge(devices: fleet.count) }
         published = histories.map { _ in nil }
     }
 
     /// What is wrong with one history; nil where all is well.
     ///
     /// - Parameters:
+    ///   - fleet: makes the devices.
     ///   - gone: words that have to be nowhere at the end.
     ///   - shown: how the names of files begin in which words are at the end.
     static func fault(
-        _ history: History, devices: Int, writers: Int, gone: Set<String> = [], shown: [String: String] = [:]
+        _ history: History, on fleet: () throws -> any HistoryFleet, writers: Int, gone: Set<String> = [],
+        shown: [String: String] = [:]
     ) async throws -> String? {
-        let run = try HistoryRun([history], devices: devices, writers: writers)
+        let run = try HistoryRun([history], on: fleet(), writers: writers)
         try await run.run()
         if let fault = run.faults[0] ?? run.faults[-1] { return fault }
         let back = try run.folders[0].reduce(into: Set<String>()) { $0.formUnion(try $1.words()) }.intersection(gone)
@@ -51,7 +53,7 @@ final class HistoryRun {
     func run() async throws {
         defer { for folder in folders.joined() { folder.closeAll() } }
         for folder in folders { try folder[0].make() }
-        try await pair.syncAll()
+        for _ in 0..<2 { for device in 0..<fleet.count { _ = try await fleet.synchronise(device) } }
         for round in 0..<(histories[0].rounds.count) where faults.isEmpty {
             for number in histories.indices {
                 for move in histories[number].rounds[round].moves { try perform(move, number) }
@@ -61,13 +63,13 @@ final class HistoryRun {
             try await synchronise(device)
         }
         for folder in folders.joined() { folder.closeAll() }
-        for _ in 0..<2 { for device in pair.devices.indices where faults.isEmpty { try await synchronise(device) } }
+        for _ in 0..<2 { for device in 0..<fleet.count where faults.isEmpty { try await synchronise(device) } }
         if faults.isEmpty { try judgeTheEnd() }
     }
 
     private func reopen(_ device: Int) throws {
         for folder in folders { folder[device].closeAll() }
-        try pair.devices[device].reopen()
+        try fleet.reopen(device)
     }
 
     private func perform(_ move: History.Move, _ number: Int) throws {
@@ -81,14 +83,14 @@ final class HistoryRun {
 
     private func synchronise(_ device: Int) async throws {
         let before = try folders.map { try $0[device].words() }
-        let report: SyncReport
+        let conflicts: String
         do {
-            report = try await pair.sync(device)
+            conflicts = try await fleet.synchronise(device)
         } catch {
             faults[-1] = "device \(device) stops: \(error)"
             return
         }
-        if writers == 1, !report.conflicts.isEmpty { faults[-1] = "one writer, and \(report.conflicts)" }
+        if writers == 1, !conflicts.isEmpty { faults[-1] = "one writer, and \(conflicts)" }
         for (number, folder) in folders.enumerated() {
             let after = try folder[device].words()
             guard faults[number] == nil else { continue }
@@ -112,9 +114,8 @@ final class HistoryRun {
             }
             if faults[number] == nil { faults[number] = judges[number].fault(atTheEnd: try folder[0].words()) }
         }
-        for device in pair.devices {
-            let report = try device.vault.verify { _, _ in }
-            if !report.damage.isEmpty { faults[-1] = "damage: \(report.damage)" }
+        for device in 0..<fleet.count {
+            if let damage = try fleet.damage(device) { faults[-1] = "damage: \(damage)" }
         }
     }
 
@@ -125,7 +126,9 @@ final class HistoryRun {
     }
 
     /// The shortest history found that is still at fault.
-    static func shrink(_ history: History, devices: Int, writers: Int) async throws -> (History, String) {
+    static func shrink(
+        _ history: History, on fleet: () throws -> any HistoryFleet, writers: Int
+    ) async throws -> (History, String) {
         var (best, what) = (history, "not found again")
         var isShorter = true
         while isShorter {
@@ -133,7 +136,7 @@ final class HistoryRun {
             for shorter in best.shorter {
                 // Which of two wins may lie in identifiers, which are random.
                 for _ in 0..<2 where !isShorter {
-                    guard let fault = try await fault(shorter, devices: devices, writers: writers) else { continue }
+                    guard let fault = try await fault(shorter, on: fleet, writers: writers) else { continue }
                     (best, what, isShorter) = (shorter, fault, true)
                 }
                 if isShorter { break }

@@ -9,7 +9,9 @@ import Testing
 @Suite struct HistoryTests {
     private static let environment = ProcessInfo.processInfo.environment
 
-    private func run(devices: Int, writers: Int, count: Int) async throws {
+    private func run(
+        devices: Int, writers: Int, count: Int, on fleet: (Int) throws -> any HistoryFleet = VaultFleet.init
+    ) async throws {
         let given = Self.environment["COFFER_HISTORY_SEED"].flatMap { UInt64($0) }
         let seed = given ?? (Program.long ? .random(in: 0..<1_000_000_000) : 1)
         let count = Self.environment["COFFER_HISTORIES"].flatMap { Int($0) } ?? count
@@ -19,34 +21,37 @@ import Testing
             var random = Randomness(seed: seed &+ UInt64(batch))
             let syncs = History.syncs(devices: devices, &random)
             let histories = (0..<size).map { _ in History(writers: writers, syncs: syncs, &random) }
-            let run = try HistoryRun(histories, devices: devices, writers: writers)
+            let run = try HistoryRun(histories, on: fleet(devices), writers: writers)
             try await run.run()
             guard !run.faults.isEmpty else { continue }
             let suspects = run.faults[-1] == nil ? run.faults.keys.sorted() : Array(histories.indices)
             for number in suspects {
-                guard try await isAtFault(histories[number], devices: devices, writers: writers) else { continue }
+                guard try await isAtFault(histories[number], { try fleet(devices) }, writers) else { continue }
                 let (shortest, what) = try await HistoryRun.shrink(
-                    histories[number], devices: devices, writers: writers)
+                    histories[number], on: { try fleet(devices) }, writers: writers)
                 Issue.record("seed \(seed &+ UInt64(batch)), history \(number):\n\(shortest)\n\(what)")
                 return
             }
-            Issue.record("seed \(seed &+ UInt64(batch)), all together: \(run.faults)")
+            // Snapshots, and what is forgotten with them, come with the number of changes.
+            let those = suspects.map { "history \($0):\n\(histories[$0])" }.joined(separator: "\n")
+            Issue.record("seed \(seed &+ UInt64(batch)), all together: \(run.faults)\n\(those)")
             return
         }
     }
 
     /// Which of two wins may lie in identifiers, which are random.
-    private func isAtFault(_ history: History, devices: Int, writers: Int) async throws -> Bool {
-        for _ in 0..<8 where try await HistoryRun.fault(history, devices: devices, writers: writers) != nil {
-            return true
-        }
+    private func isAtFault(
+        _ history: History, _ fleet: () throws -> any HistoryFleet, _ writers: Int
+    ) async throws -> Bool {
+        for _ in 0..<8 where try await HistoryRun.fault(history, on: fleet, writers: writers) != nil { return true }
         return false
     }
 
     @Test(arguments: KnownHistory.all) func nothingIsLostOrComesBack(_ known: KnownHistory) async throws {
         for _ in 0..<3 {
             let fault = try await HistoryRun.fault(
-                known.history, devices: 2, writers: known.writers, gone: known.gone, shown: known.shown)
+                known.history, on: { try VaultFleet(devices: 2) }, writers: known.writers, gone: known.gone,
+                shown: known.shown)
             #expect(fault == nil, "\(known.history)")
         }
     }
@@ -64,5 +69,10 @@ import Testing
 
     @Test(.enabled(if: findsMore)) func threeWritersAgree() async throws {
         try await run(devices: 3, writers: 3, count: 200_000)
+    }
+
+    /// The program, its mounts and its remote; some minutes of it.
+    @Test(.enabled(if: Program.long), arguments: [1, 2]) func onMounts(_ writers: Int) async throws {
+        try await run(devices: 2, writers: writers, count: 1_500, on: MountFleet.init)
     }
 }

@@ -130,6 +130,44 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
                 ([(1, .linkOver("a", "e")), (0, .save("a", "w6")), (0, .unlink("a"))], 1),
             ]),
         KnownHistory(
+            "a name leads to another file, and the one before is moved, which has a copy", writers: 2,
+            shown: ["w3": "f"],
+            file + [
+                ([(0, .save("g", "w4")), (0, .save("f", "w2")), (1, .save("f", "w3"))], 0), ([], 1), ([], 0),
+                ([(0, .rename("f", "f1")), (1, .linkOver("g", "f"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a name leads to another file, and the one before is saved, which has a copy", writers: 2,
+            shown: ["w5": "f"],
+            file + [
+                ([(0, .save("g", "w4")), (0, .save("f", "w2")), (1, .save("f", "w3"))], 0), ([], 1), ([], 0),
+                ([(0, .save("f", "w5")), (1, .linkOver("g", "f"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "one of two names is written anew, the other one is removed", writers: 2, shown: ["w2": "b", "w3": "a"],
+            [
+                ([(0, .save("a", "w1")), (0, .link("a", "b"))], 0), ([], 1),
+                ([(1, .replace("b", by: "b.bak", "w2")), (1, .unlink("a"))], 1),
+                (
+                    (4..<16).map { (0, .append("c", "w\($0)")) } + [(0, .rewrite("a", away: "a~", "w3"))], 0
+                ),
+            ]),
+        KnownHistory(
+            "a file gets another name and loses the one that it had", writers: 2, shown: ["w1": "g"],
+            file + [([(1, .link("f", "g")), (0, .unlink("f"))], 0), ([], 1), ([], 0)]),
+        KnownHistory(
+            "an entry that is new changes places with one that is written anew", writers: 2,
+            shown: ["w3": "e", "w4": "c"],
+            [
+                ([(0, .save("d", "w1")), (0, .save("e", "w2"))], 0), ([], 1), ([(0, .save("c", "w3"))], 0),
+                (
+                    [
+                        (1, .makeDirectory("k")), (0, .exchange("e", "c")),
+                        (1, .replace("e", by: "k/f.new", "w4")),
+                    ], 0
+                ),
+            ]),
+        KnownHistory(
             "a program writes on through a descriptor from before an edit", writers: 2,
             shown: ["w2": "f", "w3": "f"],
             file + [([(1, .open("f")), (0, .append("f", "w2"))], 0), ([], 1), ([(1, .write("w3"))], 1), ([], 0)]),
