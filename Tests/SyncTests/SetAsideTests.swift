@@ -113,6 +113,23 @@ import Vault
         #expect(try await pair.sync(1).refusedChanges.count == 1)
     }
 
+    /// A device that turns may write what is refused without an end: what waits is bounded, and nothing of it is lost here.
+    @Test func whatWaitsIsBounded() async throws {
+        let pair = Pair()
+        try await pair.sync(0)
+        try await pair.sync(1)
+        for number in 0..<300 {
+            try refuse("bad\(number)", on: 1, pair)
+            try pair.make("bad\(number)", "b", on: 0)
+            try await pair.sync(0)
+        }
+        await #expect(throws: SyncError.store(27)) { try await pair.sync(1) }
+        #expect(pair.replicas[1].store.setAside.count == 256)
+        for number in 0..<300 { try refuse("bad\(number)", false, on: 1, pair) }
+        #expect(try await pair.sync(1).refusedChanges.isEmpty)
+        #expect(pair.tree(1) == pair.tree(0))
+    }
+
     /// In a vault they are rows like others: there after it was opened again, and `verify` reads them.
     @Test func theyStayInAVault() async throws {
         let pair = try VaultPair()

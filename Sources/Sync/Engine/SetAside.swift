@@ -19,8 +19,10 @@ struct SetAside {
         (left.record.lamport, left.author, left.sequence) < (right.record.lamport, right.author, right.sequence)
     }
 
-    /// What is refused of one group of segments, at the most: with more, the fault is another one.
-    static let most = 256
+    /// What is refused of one group of segments, at the most: with more, the fault is another one. Each costs another try.
+    static let most = 64
+    /// The most rows that wait: a device that turns could write changes that are refused without an end.
+    static let rowsMost = 256
 
     // MARK: Which changes wait
 
@@ -61,7 +63,7 @@ struct SetAside {
         var size = 0
         for change in record.changes {
             size += change.encodedSize
-            if size > SetAside.rowSize, parts[parts.count - 1].isEmpty == false {
+            if size > SetAside.rowSize, !parts[parts.count - 1].isEmpty {
                 parts.append([])
                 size = change.encodedSize
             }

@@ -24,10 +24,12 @@ extension SyncEngine {
     /// Keeps the changes of a segment that are refused, or build on such ones.
     ///
     /// - Returns: those that can be applied.
+    /// - Throws: EFBIG where too many wait already.
     nonisolated func setAside(
         _ segment: SetAside, refused: Set<Identifier>, _ replica: R.Transaction
     ) throws(SyncError) -> [Change] {
-        let waiting = try setAside(in: replica).filter { SetAside.precedes($0.value, segment) }
+        let all = try setAside(in: replica)
+        let waiting = all.filter { SetAside.precedes($0.value, segment) }
         let held = waiting.reduce(into: refused) { $0.formUnion($1.value.subjects) }
         let (applied, kept) = try SetAside.divide(segment.record.changes, holding: held) {
             (lineage) throws(SyncError) in try replica.lineage(lineage) != nil
@@ -35,7 +37,9 @@ extension SyncEngine {
         guard !kept.isEmpty else { return applied }
         var rest = segment
         rest.record.changes = kept
-        for row in rest.rows { try replica.setAside(row) }
+        let rows = rest.rows
+        guard all.count + rows.count <= SetAside.rowsMost else { throw .store(27) }
+        for row in rows { try replica.setAside(row) }
         return applied
     }
 

@@ -95,19 +95,22 @@ struct SyncSummary: Codable, Sendable {
     var sources: [SourceView] = []
     /// Changes that this vault cannot take in yet; nil from a version that does not set them aside.
     var setAside: [SyncOverview.SetAside]? = []
-    /// More conflicts or damaged objects than are listed.
+    /// More conflicts, damaged objects or changes that wait than are listed.
     var notListed = 0
 
     /// Leaves out half of the longest list; false where there is nothing to leave out.
     mutating func shorten() -> Bool {
-        if conflicts.count > damaged.count {
-            notListed += (conflicts.count + 1) / 2
-            conflicts.removeLast((conflicts.count + 1) / 2)
-            return true
+        let longest = max(conflicts.count, damaged.count, setAside?.count ?? 0)
+        guard longest > 0 else { return false }
+        let less = (longest + 1) / 2
+        if conflicts.count == longest {
+            conflicts.removeLast(less)
+        } else if damaged.count == longest {
+            damaged.removeLast(less)
+        } else {
+            setAside?.removeLast(less)
         }
-        guard !damaged.isEmpty else { return false }
-        notListed += (damaged.count + 1) / 2
-        damaged.removeLast((damaged.count + 1) / 2)
+        notListed += less
         return true
     }
 }

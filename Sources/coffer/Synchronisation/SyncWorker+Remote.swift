@@ -106,7 +106,7 @@ extension SyncSummary {
         }
         let objects = damaged + withheld
         awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
-        setAside = report.refusedChanges.prefix(100).map { SyncOverview.SetAside($0, vault, devices) }
+        setAside = report.refusedChanges.map { SyncOverview.SetAside($0, vault, devices) }
         sources = devices.filter { !$0.isThisOne }.map { SourceView(name: $0.name, id: $0.id, lastRead: $0.lastSeen) }
             .filter { source in objects.contains { source.wrote($0) } }
     }

@@ -175,7 +175,7 @@ final class SyncWorker: Sendable {
             shown.devices = devices
             shown.awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
             let summary = SyncSummary(report, vault, devices)
-            shown.setAside = summary.setAside
+            shown.setAside = summary.setAside.map { Array($0.prefix(100)) }
             if let failure = summary.failure { shown.trouble = failure.message }
         }
     }

@@ -13,21 +13,6 @@ protocol HistoryFleet: AnyObject {
     func damage(_ device: Int) throws -> String?
 }
 
-/// The folder of one history on one device: what programs do in it, and what is to be seen there.
-protocol HistoryPlace: AnyObject {
-    func make() throws
-    /// Closes what programs have open there.
-    func closeAll()
-    /// What the system would refuse changes nothing.
-    ///
-    /// - Returns: what was written through a descriptor, and has to be in the folder now.
-    func perform(_ step: HistoryStep) -> String?
-    /// All words of contents, without those of names that stay on a device.
-    func words() throws -> Set<String>
-    /// What every device has to show alike; of names that stay on a device nothing.
-    func picture() throws -> [String: String]
-}
-
 /// Open vaults in this process.
 final class VaultFleet: HistoryFleet {
     private let pair: VaultPair

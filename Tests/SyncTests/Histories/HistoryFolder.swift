@@ -9,8 +9,7 @@ import SystemPackage
 final class HistoryFolder: HistoryPlace {
     let device: VaultDevice
     let name: String
-    /// Until its user removes a file, what is written through its descriptor has to be somewhere.
-    private var opened: [(node: Node, isWanted: Bool)] = []
+    var opened: [(file: Node, isWanted: Bool)] = []
 
     init(_ device: VaultDevice, _ name: String) { (self.device, self.name) = (device, name) }
 
@@ -18,95 +17,58 @@ final class HistoryFolder: HistoryPlace {
 
     func make() throws { _ = try device.make(name, in: .root, mode: 0o040700) }
 
-    func closeAll() {
-        for open in opened { vault.closed(open.node, writing: true) }
-        opened = []
-    }
-
     // MARK: Calls
 
-    /// What the system would refuse changes nothing.
-    ///
-    /// - Returns: what was written through a descriptor, and has to be in the folder now.
-    func perform(_ step: HistoryStep) -> String? {
-        let wereNamed = opened.map { isNamed($0.node) }
-        var isRefused = false
-        do throws(Errno) { try carryOut(step) } catch { isRefused = true }
-        for (index, wasNamed) in zip(opened.indices, wereNamed) where wasNamed && !isNamed(opened[index].node) {
-            opened[index].isWanted = false
-        }
-        guard case .write(let text) = step, !isRefused, let open = opened.last, open.isWanted else { return nil }
-        return text
+    func isNamed(_ file: Node) -> Bool { (try? vault.attributes(of: file).links) ?? 0 > 0 }
+
+    func open(_ path: String) throws -> Node {
+        let node = try file(path)
+        try vault.opened(node, writing: true, truncate: false)
+        return node
     }
 
-    private func isNamed(_ node: Node) -> Bool { (try? vault.attributes(of: node).links) ?? 0 > 0 }
+    func close(_ file: Node) { vault.closed(file, writing: true) }
 
-    private func carryOut(_ step: HistoryStep) throws(Errno) {
-        switch step {
-        case .save(let path, let text): try save(path, text)
-        case .append(let path, let text): try append(text, to: file(path))
-        case .truncate(let path): try write("", to: file(path))
-        case .replace(let path, let temporary, let text):
-            try save(temporary, text)
-            try rename(temporary, path)
-        case .rewrite(let path, let away, let text):
-            try rename(path, away)
-            try save(path, text)
-            try unlink(away)
-        case .create(let path): _ = try make(path, mode: FileType.regular | 0o600)
-        case .makeDirectory(let path): _ = try make(path, mode: FileType.directory | 0o700)
-        case .rename(let old, let new): try rename(old, new)
-        case .exchange(let old, let new): try rename(old, new, .exchange)
-        case .link(let old, let new): try link(old, new)
-        case .linkOver(let old, let new):
-            try link(old, new + ".link")
-            try rename(new + ".link", new)
-        case .unlink(let path): try unlink(path)
-        case .removeTree(let path): try removeTree(path)
-        case .remake(let path, let name, let text):
-            try removeTree(path)
-            _ = try make(path, mode: FileType.directory | 0o700)
-            try save("\(path)/\(name)", text)
-        case .symbolicLink(let path, let target):
-            let (parent, name) = try place(path)
-            _ = unsafe try vault.makeSymbolicLink(
-                Array(name.utf8).span.bytes, in: parent, target: Array(target.utf8).span.bytes, owner: (1000, 1000),
-                remember: false)
-        case .fifo(let path): _ = try make(path, mode: FileType.fifo | 0o600)
-        case .mode, .attribute, .times: try changeAttributes(step)
-        case .open(let path):
-            let node = try file(path)
-            try vault.opened(node, writing: true, truncate: false)
-            opened.append((node, true))
-        case .write(let text): if let open = opened.last { try append(text, to: open.node) }
-        case .close: if let open = opened.popLast() { vault.closed(open.node, writing: true) }
-        case .removeCopy(let number): try unlink(copy(number))
-        case .editCopy(let number, let text): try write(text, to: file(copy(number)))
-        case .renameCopy(let number, let path): try rename(copy(number), path)
-        }
+    func append(_ path: String, _ text: String) throws { try append(text, to: file(path)) }
+
+    func truncate(_ path: String) throws { try write("", to: file(path)) }
+
+    func create(_ path: String) throws { _ = try make(path, mode: FileType.regular | 0o600) }
+
+    func makeDirectory(_ path: String) throws { _ = try make(path, mode: FileType.directory | 0o700) }
+
+    func makeFIFO(_ path: String) throws { _ = try make(path, mode: FileType.fifo | 0o600) }
+
+    func makeSymbolicLink(_ path: String, to target: String) throws {
+        let (parent, name) = try place(path)
+        _ = unsafe try vault.makeSymbolicLink(
+            Array(name.utf8).span.bytes, in: parent, target: Array(target.utf8).span.bytes, owner: (1000, 1000),
+            remember: false)
     }
 
-    private func changeAttributes(_ step: HistoryStep) throws(Errno) {
-        var changes = AttributeChanges()
-        let path: String
-        switch step {
-        case .mode(let of, let mode): (path, changes.mode) = (of, mode)
-        case .times(let of, let seconds):
-            (path, changes.modified) = (of, Timestamp(seconds: seconds, nanoseconds: 7))
-        case .attribute(let of, let value):
-            return unsafe try vault.setExtendedAttribute(
-                Array("user.x".utf8).span.bytes, to: Array(value.utf8).span.bytes, of: node(of), flag: .any)
-        default: return
-        }
+    func setMode(_ path: String, _ mode: UInt32) throws {
         let node = try node(path)
-        if changes.mode != nil, try kind(node) == FileType.symbolicLink { throw .notSupported }
+        if try kind(node) == FileType.symbolicLink { throw Errno.notSupported }
+        var changes = AttributeChanges()
+        changes.mode = mode
         try vault.setAttributes(of: node, changes)
     }
 
-    private func save(_ path: String, _ text: String) throws(Errno) {
+    func setTime(_ path: String, _ seconds: Int64) throws {
+        var changes = AttributeChanges()
+        changes.modified = Timestamp(seconds: seconds, nanoseconds: 7)
+        try vault.setAttributes(of: node(path), changes)
+    }
+
+    func setAttribute(_ path: String, _ value: String) throws {
+        unsafe try vault.setExtendedAttribute(
+            Array("user.x".utf8).span.bytes, to: Array(value.utf8).span.bytes, of: node(path), flag: .any)
+    }
+
+    func save(_ path: String, _ text: String) throws {
         // Programs would wait for a FIFO and follow a link.
         if let node = try? node(path) {
-            guard try kind(node) == FileType.regular else { throw .invalidArgument }
+            guard try kind(node) == FileType.regular else { throw Errno.invalidArgument }
             return try write(text, to: node)
         }
         try write(text, to: make(path, mode: FileType.regular | 0o600))
@@ -119,7 +81,7 @@ final class HistoryFolder: HistoryPlace {
         try vault.flush(node)
     }
 
-    private func append(_ text: String, to node: Node) throws(Errno) {
+    func append(_ text: String, to node: Node) throws {
         try vault.opened(node, writing: true, truncate: false)
         defer { vault.closed(node, writing: true) }
         let end = try vault.attributes(of: node).size
@@ -134,25 +96,29 @@ final class HistoryFolder: HistoryPlace {
         ).0
     }
 
-    private func rename(_ old: String, _ new: String, _ flags: Vault.RenameFlags = []) throws(Errno) {
+    func rename(_ old: String, _ new: String) throws { try rename(old, new, []) }
+
+    func exchange(_ old: String, _ new: String) throws { try rename(old, new, .exchange) }
+
+    private func rename(_ old: String, _ new: String, _ flags: Vault.RenameFlags) throws {
         let (source, target) = (try place(old), try place(new))
         unsafe try vault.rename(
             Array(source.name.utf8).span.bytes, in: source.parent, to: Array(target.name.utf8).span.bytes,
             in: target.parent, flags: flags)
     }
 
-    private func link(_ old: String, _ new: String) throws(Errno) {
+    func link(_ old: String, _ new: String) throws {
         let (node, target) = (try node(old), try place(new))
-        guard try kind(node) != FileType.directory else { throw .notPermitted }
+        guard try kind(node) != FileType.directory else { throw Errno.notPermitted }
         _ = unsafe try vault.link(node, Array(target.name.utf8).span.bytes, in: target.parent, remember: false)
     }
 
-    private func unlink(_ path: String) throws(Errno) {
+    func unlink(_ path: String) throws {
         let (parent, name) = try place(path)
         unsafe try vault.unlink(Array(name.utf8).span.bytes, in: parent)
     }
 
-    private func removeTree(_ path: String) throws(Errno) {
+    func removeTree(_ path: String) throws {
         let (parent, name) = try place(path)
         let node = try node(path)
         guard try kind(node) == FileType.directory else { return try unlink(path) }
@@ -196,13 +162,6 @@ final class HistoryFolder: HistoryPlace {
         return names.sorted()
     }
 
-    /// The path of a conflict copy.
-    private func copy(_ number: Int) throws(Errno) -> String {
-        let copies = try everything().filter { $0.path.contains("(conflict, ") }
-        guard !copies.isEmpty else { throw .noSuchFileOrDirectory }
-        return copies[number % copies.count].path
-    }
-
     // MARK: What is to be seen
 
     struct Item {
@@ -230,7 +189,8 @@ final class HistoryFolder: HistoryPlace {
         return items
     }
 
-    /// All words of contents, without those of names that stay on a device.
+    func paths() throws -> [String] { try everything().map(\.path).sorted() }
+
     func words() throws -> Set<String> {
         var words: Set<String> = []
         for item in try everything() where try !item.isLocal && kind(item.node) == FileType.regular {
@@ -239,7 +199,6 @@ final class HistoryFolder: HistoryPlace {
         return words
     }
 
-    /// What every device has to show alike; of names that stay on a device nothing.
     func picture() throws -> [String: String] {
         var picture: [String: String] = [:]
         let items = try everything().filter { !$0.isLocal }

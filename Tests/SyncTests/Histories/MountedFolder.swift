@@ -7,86 +7,50 @@ import TestSupport
 /// The folder of one history in a mount, with the calls that programs make.
 final class MountedFolder: HistoryPlace {
     private let top: String
-    /// Until its user removes a file, what is written through its descriptor has to be somewhere.
-    private var opened: [(file: FileDescriptor, isWanted: Bool)] = []
+    var opened: [(file: FileDescriptor, isWanted: Bool)] = []
 
     init(_ path: String) { top = path }
 
     func make() throws { try FileManager.default.createDirectory(atPath: top, withIntermediateDirectories: true) }
 
-    func closeAll() {
-        for open in opened { try? open.file.close() }
-        opened = []
-    }
-
     // MARK: Calls
 
-    func perform(_ step: HistoryStep) -> String? {
-        let wereNamed = opened.map { isNamed($0.file) }
-        var isRefused = false
-        do { try carryOut(step) } catch { isRefused = true }
-        for (index, wasNamed) in zip(opened.indices, wereNamed) where wasNamed && !isNamed(opened[index].file) {
-            opened[index].isWanted = false
-        }
-        guard case .write(let text) = step, !isRefused, let open = opened.last, open.isWanted else { return nil }
-        return text
-    }
-
-    private func isNamed(_ file: FileDescriptor) -> Bool {
+    func isNamed(_ file: FileDescriptor) -> Bool {
         var status = stat()
         return unsafe fstat(file.rawValue, &status) == 0 && status.st_nlink > 0
     }
 
-    private func carryOut(_ step: HistoryStep) throws {
-        switch step {
-        case .save(let path, let text): try save(path, text)
-        case .append(let path, let text): try write(text + "\n", to: path, [.append])
-        case .truncate(let path): try write("", to: path, [.truncate])
-        case .replace(let path, let temporary, let text):
-            try save(temporary, text)
-            try rename(temporary, path)
-        case .rewrite(let path, let away, let text):
-            try rename(path, away)
-            try save(path, text)
-            try unlink(away)
-        case .create(let path): try write("", to: path, [.create, .exclusiveCreate])
-        case .makeDirectory(let path): try check(unsafe mkdir(place(path), 0o700))
-        case .rename(let old, let new): try rename(old, new)
-        case .exchange(let old, let new): try rename(old, new, flags: 2)
-        case .link(let old, let new): try link(old, new)
-        case .linkOver(let old, let new):
-            try link(old, new + ".link")
-            try rename(new + ".link", new)
-        case .unlink(let path): try unlink(path)
-        case .removeTree(let path): try removeTree(path)
-        case .remake(let path, let name, let text):
-            try removeTree(path)
-            try check(unsafe mkdir(place(path), 0o700))
-            try save("\(path)/\(name)", text)
-        case .symbolicLink(let path, let target): try check(unsafe symlink(target, place(path)))
-        case .fifo(let path): try check(unsafe mkfifo(place(path), 0o600))
-        case .mode, .attribute, .times: try changeAttributes(step)
-        case .open(let path): opened.append((try open(path, .writeOnly, [.append]), true))
-        case .write(let text): if let open = opened.last { _ = try open.file.writeAll(Array((text + "\n").utf8)) }
-        case .close: if let open = opened.popLast() { try open.file.close() }
-        case .removeCopy(let number): try unlink(copy(number))
-        case .editCopy(let number, let text): try write(text + "\n", to: copy(number), [.truncate])
-        case .renameCopy(let number, let path): try rename(copy(number), path)
-        }
+    func open(_ path: String) throws -> FileDescriptor { try open(path, [.append]) }
+
+    func close(_ file: FileDescriptor) { try? file.close() }
+
+    func append(_ text: String, to file: FileDescriptor) throws { _ = try file.writeAll(Array((text + "\n").utf8)) }
+
+    func append(_ path: String, _ text: String) throws { try write(text + "\n", to: path, [.append]) }
+
+    func truncate(_ path: String) throws { try write("", to: path, [.truncate]) }
+
+    func create(_ path: String) throws { try write("", to: path, [.create, .exclusiveCreate]) }
+
+    func makeDirectory(_ path: String) throws { try check(unsafe mkdir(place(path), 0o700)) }
+
+    func makeFIFO(_ path: String) throws { try check(unsafe mkfifo(place(path), 0o600)) }
+
+    func makeSymbolicLink(_ path: String, to target: String) throws { try check(unsafe symlink(target, place(path))) }
+
+    func setMode(_ path: String, _ mode: UInt32) throws {
+        guard try kind(path) != S_IFLNK else { throw Errno.notSupported }
+        try check(unsafe chmod(place(path), mode))
     }
 
-    private func changeAttributes(_ step: HistoryStep) throws {
-        switch step {
-        case .mode(let path, let mode):
-            guard try kind(path) != S_IFLNK else { throw Errno.notSupported }
-            try check(unsafe chmod(place(path), mode))
-        case .times(let path, let seconds):
-            let times = [timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2), timespec(tv_sec: Int(seconds), tv_nsec: 7)]
-            try check(unsafe utimensat(AT_FDCWD, place(path), times, AT_SYMLINK_NOFOLLOW))
-        case .attribute(let path, let value):
-            try check(LateCalls.setAttribute(place(path), "user.x", Array(value.utf8), flags: 0))
-        default: break
-        }
+    func setTime(_ path: String, _ seconds: Int64) throws {
+        // The access time is left (UTIME_OMIT).
+        let times = [timespec(tv_sec: 0, tv_nsec: (1 << 30) - 2), timespec(tv_sec: Int(seconds), tv_nsec: 7)]
+        try check(unsafe utimensat(AT_FDCWD, place(path), times, AT_SYMLINK_NOFOLLOW))
+    }
+
+    func setAttribute(_ path: String, _ value: String) throws {
+        try check(LateCalls.setAttribute(place(path), "user.x", Array(value.utf8), flags: 0))
     }
 
     private func place(_ path: String) -> String { "\(top)/\(path)" }
@@ -95,48 +59,42 @@ final class MountedFolder: HistoryPlace {
 
     private func kind(_ path: String) throws -> UInt32 { try Posix.status(place(path)).st_mode & S_IFMT }
 
-    /// Programs would wait for a FIFO and follow a link.
-    private func open(
-        _ path: String, _ mode: FileDescriptor.AccessMode, _ options: FileDescriptor.OpenOptions
-    ) throws -> FileDescriptor {
+    private func open(_ path: String, _ options: FileDescriptor.OpenOptions) throws -> FileDescriptor {
         if !options.contains(.exclusiveCreate), try kind(path) != S_IFREG { throw Errno.invalidArgument }
         return try FileDescriptor.open(
-            FilePath(place(path)), mode, options: options.union([.noFollow, .closeOnExec]),
+            FilePath(place(path)), .writeOnly, options: options.union([.noFollow, .closeOnExec]),
             permissions: [.ownerRead, .ownerWrite])
     }
 
     private func write(_ text: String, to path: String, _ options: FileDescriptor.OpenOptions) throws {
-        let file = try open(path, .writeOnly, options)
+        let file = try open(path, options)
         defer { try? file.close() }
         _ = try file.writeAll(Array(text.utf8))
     }
 
-    private func save(_ path: String, _ text: String) throws {
+    func save(_ path: String, _ text: String) throws {
         let isThere = (try? kind(path)) != nil
         try write(text + "\n", to: path, isThere ? [.truncate] : [.create, .exclusiveCreate])
     }
 
-    private func rename(_ old: String, _ new: String, flags: UInt32 = 0) throws {
+    func rename(_ old: String, _ new: String) throws { try rename(old, new, flags: 0) }
+
+    func exchange(_ old: String, _ new: String) throws { try rename(old, new, flags: 2) }
+
+    private func rename(_ old: String, _ new: String, flags: UInt32) throws {
         try check(LateCalls.rename(place(old), place(new), flags: flags))
     }
 
-    private func link(_ old: String, _ new: String) throws { try check(unsafe Glibc.link(place(old), place(new))) }
+    func link(_ old: String, _ new: String) throws { try check(unsafe Glibc.link(place(old), place(new))) }
 
-    private func unlink(_ path: String) throws { try check(unsafe Glibc.unlink(place(path))) }
+    func unlink(_ path: String) throws { try check(unsafe Glibc.unlink(place(path))) }
 
-    private func removeTree(_ path: String) throws {
+    func removeTree(_ path: String) throws {
         guard try kind(path) == S_IFDIR else { return try unlink(path) }
         for child in try FileManager.default.contentsOfDirectory(atPath: place(path)) {
             try removeTree("\(path)/\(child)")
         }
         try check(unsafe rmdir(place(path)))
-    }
-
-    /// The path of a conflict copy.
-    private func copy(_ number: Int) throws -> String {
-        let copies = try everything().map(\.path).filter { $0.contains("(conflict, ") }
-        guard !copies.isEmpty else { throw Errno.noSuchFileOrDirectory }
-        return copies[number % copies.count]
     }
 
     // MARK: What is to be seen
@@ -159,6 +117,8 @@ final class MountedFolder: HistoryPlace {
     }
 
     private func text(_ path: String) throws -> String { String(decoding: try Posix.read(place(path)), as: UTF8.self) }
+
+    func paths() throws -> [String] { try everything().map(\.path).sorted() }
 
     func words() throws -> Set<String> {
         var words: Set<String> = []
