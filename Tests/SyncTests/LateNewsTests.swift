@@ -58,6 +58,8 @@ import Testing
             try await passTime(pair, on: 1)
             let left = try #require(names.first { !copy.hasPrefix($0) })
             _ = folder(pair, 1).perform(.rename(left, "k"))
+            // The other one hears of it while it still remembers the name.
+            try await pair.sync(1)
             try await pair.syncAll()
             let pictures = try pictures(pair)
             #expect(pictures[0] == pictures[1])
