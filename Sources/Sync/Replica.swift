@@ -88,8 +88,8 @@ public protocol ReplicaTransaction: AnyObject {
     func setHeads(_ heads: [Stamp], rivals: [Stamp], of lineage: Identifier) throws(SyncError)
     /// Forgets a copy that was shown for a rival and that nobody has touched: entry, lineage and all.
     func withdraw(_ entry: Identifier) throws(SyncError)
-    /// Registers of removed entries that every device knows of are forgotten.
-    func forgetRemovals(before stable: VersionVector) throws(SyncError)
+    /// Forgets the register of an entry that is not shown.
+    func forget(_ entry: Identifier) throws(SyncError)
 
     // MARK: Blobs: the chunks of large contents, each with its seal before it
 

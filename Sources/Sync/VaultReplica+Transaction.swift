@@ -126,8 +126,8 @@ public final class VaultTransaction: ReplicaTransaction {
         try call { () throws(Errno) in try vault.withdraw(entry) }
     }
 
-    public func forgetRemovals(before stable: VersionVector) throws(SyncError) {
-        try call { () throws(Errno) in try vault.forgetRemovals(before: stable) }
+    public func forget(_ entry: Identifier) throws(SyncError) {
+        try call { () throws(Errno) in try vault.forget(entry) }
     }
 
     // MARK: Blobs

@@ -91,8 +91,9 @@ extension MemoryTransaction {
         else {
             return
         }
-        let heads = store.lineages[register.placement.lineage]?.heads ?? []
-        register.removals.append(RemovalChange(entry: entry, stamp: nextStamp(), saw: heads))
+        let known = store.lineages[register.placement.lineage]
+        let saw = (known?.heads ?? []) + (known?.rivals ?? [])
+        register.removals.append(RemovalChange(entry: entry, stamp: nextStamp(), saw: saw))
         register.isShown = false
         try put(register)
         noteOwn(.removal(entry))

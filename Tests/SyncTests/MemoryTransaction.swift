@@ -79,8 +79,10 @@ final class MemoryTransaction: ReplicaTransaction {
             return (store.entries[entry]?.removals ?? []).filter { isOwn($0.stamp) }.map(Change.removal)
         case .lineage(let lineage), .whole(let lineage):
             return lineageChanges(lineage, isWhole: own == .whole(lineage))
-                + store.entries.values.filter { $0.placement.lineage == lineage && $0.removals.isEmpty }
-                .map { .entry($0.placement) }
+                + store.entries.values.filter { entry in
+                    entry.placement.lineage == lineage && entry.isShown
+                        && (entry.removals.isEmpty || store.lineages[lineage]?.isDirectory == false)
+                }.map { .entry($0.placement) }
         }
     }
 
@@ -184,12 +186,8 @@ final class MemoryTransaction: ReplicaTransaction {
         (store.lineages[lineage], store.contents[lineage]) = (nil, nil)
     }
 
-    func forgetRemovals(before stable: VersionVector) {
-        for (entry, register) in store.entries where !register.isShown {
-            if register.removals.allSatisfy({ stable.covers($0.stamp) }), stable.covers(register.placement.stamp) {
-                store.entries[entry] = nil
-            }
-        }
+    func forget(_ entry: Identifier) {
+        if store.entries[entry]?.isShown == false { store.entries[entry] = nil }
     }
 
     // MARK: Contents

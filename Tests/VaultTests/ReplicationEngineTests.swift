@@ -129,18 +129,10 @@ import Testing
         try pair.first.unlink("a")
         try pair.exchange()
         let entry = try #require(pair.second.committer.withLock { $0.sync.registers.values.keys.first })
-        var stable = VersionVector()
         for vault in pair.vaults {
             try run(vault) { (transaction) throws(Errno) in
                 #expect(try transaction.entry(entry)?.isShown == false)
-                try transaction.forgetRemovals(before: VersionVector())
-                #expect(try transaction.entry(entry) != nil)
-            }
-            stable[vault.device] = LogPosition(sequence: 1, hash: .none, lamport: 1000)
-        }
-        for vault in pair.vaults {
-            try run(vault) { (transaction) throws(Errno) in
-                try transaction.forgetRemovals(before: stable)
+                try transaction.forget(entry)
                 #expect(try transaction.entry(entry) == nil)
             }
         }

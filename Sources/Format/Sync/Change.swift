@@ -38,7 +38,11 @@ public struct EntryChange: Equatable, Sendable {
 public struct RemovalChange: Equatable, Sendable {
     public var entry: Identifier
     public var stamp: Stamp
+    /// Content versions; ``Stamp/zero`` among them says that the file had another name then.
     public var saw: [Stamp]
+
+    /// Whoever took one of several names has not given up the content.
+    public var isOfOneName: Bool { saw.contains(.zero) }
 
     public init(entry: Identifier, stamp: Stamp, saw: [Stamp]) {
         (self.entry, self.stamp, self.saw) = (entry, stamp, saw)

@@ -47,9 +47,29 @@ extension SyncEngine {
     }
 
     /// Removals that every device has seen are of no use any more; notes how far that goes.
+    ///
+    /// That of a directory is, as long as one of something in it is: somebody who has not seen that yet may have brought it
+    /// back, and shows the directory for it. Whoever has forgotten the directory would not know where to put it.
     nonisolated func forgetRemovals(_ replica: R.Transaction, _ state: inout SyncState) throws(SyncError) {
         let stable = state.stable(own: own)
-        try replica.forgetRemovals(before: stable)
+        var (known, needed) = ([EntryRegister](), Set<Identifier>())
+        for entry in try replica.removed() {
+            guard let register = try replica.entry(entry) else { continue }
+            let isKnown =
+                !register.removals.isEmpty && stable.covers(register.placement.stamp)
+                && register.removals.allSatisfy { stable.covers($0.stamp) }
+            if isKnown { known.append(register) } else { needed.insert(register.placement.parent) }
+        }
+        var count: Int
+        repeat {
+            count = known.count
+            known.removeAll { register in
+                let stays = needed.contains(register.placement.lineage)
+                if stays { needed.insert(register.placement.parent) }
+                return stays
+            }
+        } while known.count != count
+        for register in known { try replica.forget(register.placement.entry) }
         for (device, position) in stable.positions
         where position.sequence > state.forgotten[device]?.sequence ?? 0 {
             state.forgotten[device] = position

@@ -21,6 +21,7 @@ extension SyncEngine {
             try await readLogs(devices, logs, &reading)
         }
         if report.pulledSegments > 0 { try retrySetAside() }
+        if !report.conflicts.isEmpty { try mergeEdits() }
         let waiting = reading.queues.values.flatMap { $0 }
         report.waiting += waiting.count + standing.counts.waiting
         report.refused += standing.counts.refused
@@ -33,6 +34,28 @@ extension SyncEngine {
         }
         lookForAwaited(only, logs, reading)
         if state.members[own]?.revokedAfter != nil { throw .revoked }
+    }
+
+    /// Once everything is read that is there.
+    private func mergeEdits() throws(SyncError) {
+        let before = state
+        let (after, conflicts, gone) = try replica.transaction { (replica) throws(SyncError) in
+            var next = before
+            // Copies that were touched here are settled first. A device that is about to join reads only.
+            if environment.rules.buildsBeforeApplying { try build(replica, &next) }
+            guard next.members[own] != nil else { return (next, [Conflict](), Set<Identifier>()) }
+            var merge = Merge(
+                replica, own: own, author: own, seen: next.seen, applied: next.seen, top: keys.vault,
+                naming: naming(next))
+            let gone = try merge.mergeEdits()
+            try save(next, after: before, in: replica)
+            return (next, merge.conflicts, gone)
+        }
+        state = after
+        report.conflicts.removeAll { conflict in
+            if case .copied(_, let copy) = conflict { gone.contains(copy) } else { false }
+        }
+        report.conflicts += conflicts
     }
 
     /// Whether a log goes on behind a segment that is not there.

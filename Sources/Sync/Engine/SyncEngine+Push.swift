@@ -104,12 +104,14 @@ extension SyncEngine {
         var seen = state.seen
         seen[own] = nil
         var merge = Merge(
-            replica, own: own, author: own, seen: seen, applied: seen, top: keys.vault, naming: naming(state))
+            replica, own: own, author: own, seen: seen, applied: state.seen, top: keys.vault, naming: naming(state))
         let isMore = try merge.detachCopies(in: changes)
         let all = isMore ? try replica.ownChanges(atMost: environment.segmentBytes) : changes
         try merge.settleCopies(in: all)
         try merge.settleOldRivals()
-        try merge.moveCopies()
+        try merge.takeOwn(all)
+        try merge.sweepAll()
+        try merge.moveCopies(besides: all)
         return all
     }
 

@@ -38,7 +38,8 @@ extension Merge {
     func extra(_ outline: Outline) throws(SyncError) -> [EntryRegister] {
         var extra: [EntryRegister] = []
         try replica.forEachRegister { (register) throws(SyncError) in
-            guard case .entry(let entry) = register, !outline.entries.contains(entry.placement.entry), isVisible(entry)
+            guard case .entry(let entry) = register, !outline.entries.contains(entry.placement.entry),
+                try isVisible(entry)
             else { return }
             extra.append(entry)
         }
@@ -66,7 +67,8 @@ extension Merge {
     func difference(_ theirs: EntryRegister, _ outline: Outline) throws(SyncError) -> Difference? {
         guard !theirs.isUntouchedCopy else { return nil }
         guard let ours = try replica.entry(theirs.placement.entry) else {
-            return isVisible(theirs) && remembersRemovals ? .missing : nil
+            guard remembersRemovals else { return nil }
+            return try isVisible(theirs) ? .missing : nil
         }
         guard try isCovered(ours) else {
             // It was moved or removed since; its copies may be what they were.
@@ -74,7 +76,7 @@ extension Merge {
             guard try isCovered(lineage) else { return nil }
             return try showsSameCopies(lineage, outline) ? nil : .otherCopies
         }
-        switch (isVisible(ours), isVisible(theirs)) {
+        switch try (isVisible(ours), isVisible(theirs)) {
         case (true, true):
             if ours.placement != theirs.placement {
                 // Of moves that make a circle a device that has the last one waits for what the others say.
@@ -90,8 +92,10 @@ extension Merge {
     }
 
     /// A removed directory may be shown for what is in it.
-    private func isVisible(_ register: EntryRegister) -> Bool {
-        register.isShown && register.removals.isEmpty && !register.isUntouchedCopy
+    private func isVisible(_ register: EntryRegister) throws(SyncError) -> Bool {
+        guard register.isShown, !register.isUntouchedCopy else { return false }
+        if register.removals.isEmpty { return true }
+        return try replica.lineage(register.placement.lineage)?.isDirectory == false
     }
 
     /// Whether the snapshot's writer knew all that is known here of an entry.

@@ -15,29 +15,14 @@ extension Merge {
         return one.withBytes { one in other.withBytes { other in one.isEqual(to: other) } }
     }
 
-    /// The edits of both sides in one, where they are of different fields of what both began with. Every device that has
-    /// to do this comes to the same bytes: what they began with is the last version that both replace, and the sides are
-    /// told apart by their stamps.
-    func merge(
-        _ mine: ContentChange, _ theirs: ContentChange, replacing heads: [Stamp]
-    ) throws(SyncError) -> ContentChange? {
-        guard let common = Set(mine.replaces).intersection(theirs.replaces).max(),
-            let base = try replica.open(mine.lineage, as: common),
-            let left = try replica.open(mine.stamp > theirs.stamp ? mine : theirs),
-            let right = try replica.open(mine.stamp > theirs.stamp ? theirs : mine),
-            let merged = FieldMerge.merge(base: base, left, right)
-        else { return nil }
-        return try replica.seal(merged, for: mine.lineage, replaces: heads)
-    }
-
     /// The first of a lineage's entries, of those that nobody has removed: removed ones are forgotten, by each device in its
     /// own time.
     func entry(of lineage: Identifier) throws(SyncError) -> Identifier {
         let entries = try replica.entries(of: lineage).sorted()
         for entry in entries {
-            if let register = try replica.entry(entry), register.isShown, register.removals.isEmpty { return entry }
+            if let register = try replica.entry(entry), register.isShown, try !isRemoved(register) { return entry }
         }
-        return entries.first ?? .none
+        return try nameThatStays(of: lineage) ?? entries.first ?? .none
     }
 
     // MARK: Copies
@@ -57,7 +42,7 @@ extension Merge {
         attributes.changed = content.modified
         try replica.put(attributes)
         var content = content
-        (content.lineage, content.stamp, content.replaces) = (copy.lineage, stamps[0], [])
+        (content.lineage, content.stamp) = (copy.lineage, stamps[0])
         try replica.put(content, heads: stamps, rivals: [])
         guard let placement = try replica.entry(original)?.placement else { return }
         try showCopy(copy, stamps[0], content.modified, beside: placement)

@@ -79,9 +79,12 @@ extension Merge {
     /// The same for what nobody has asked for: it gives way to whatever somebody does who did not know of it. What was
     /// removed and is shown again is asked for (found by the simulation with two histories, at seed 6999).
     mutating func settle(_ register: inout EntryRegister) throws(SyncError) {
-        let asked = register.removals.isEmpty ? register.asked : nil
+        let removals = register.removals
+        let asked = try isRemoved(register) ? nil : register.asked
         try makeOwn(&register)
         register.settles = asked
+        // Those that do not hold may yet do so, on the other devices as here.
+        if asked != nil { register.removals = removals }
     }
 
     // MARK: Names
@@ -171,10 +174,13 @@ extension Merge {
     }
 
     /// A removal of this device's own.
-    mutating func removeOwn(_ register: inout EntryRegister) throws(SyncError) {
-        let heads = try replica.lineage(register.placement.lineage)?.heads ?? []
+    ///
+    /// - Parameter isOfOneName: it repeats one of somebody who took one name of several.
+    mutating func removeOwn(_ register: inout EntryRegister, isOfOneName: Bool = false) throws(SyncError) {
+        let versions = try versions(of: register.placement.lineage)
+        let saw = Array(((isOfOneName ? [.zero] : []) + versions).prefix(Limits.stamps))
         register.removals.append(
-            RemovalChange(entry: register.placement.entry, stamp: replica.nextStamp(), saw: heads))
+            RemovalChange(entry: register.placement.entry, stamp: replica.nextStamp(), saw: saw))
         try show(register)
         try replica.noteOwn(.removal(register.placement.entry))
     }
@@ -186,6 +192,10 @@ extension Merge {
     ) throws(SyncError) -> Bool {
         guard mine.isRegular, theirs.isRegular, mine.content.size == theirs.content.size else { return false }
         if register.placement.lineage == standing.placement.lineage { return true }
+        // A file with other names may be written anew by one of those.
+        for lineage in [register.placement.lineage, standing.placement.lineage] {
+            guard try replica.entries(of: lineage).count == 1 else { return false }
+        }
         guard let left = try replica.content(of: register.placement.lineage),
             let right = try replica.content(of: standing.placement.lineage)
         else { return mine.content.size == 0 && mine.heads.isEmpty == theirs.heads.isEmpty }

@@ -2,18 +2,60 @@ internal import Format
 
 /// Removals, and edits that they had not seen.
 extension Merge {
-    /// An edit that a removal did not see brings the entry back.
-    mutating func revive(_ entry: Identifier, by change: ContentChange) throws(SyncError) {
+    /// Edits that a removal did not see bring the entry back.
+    mutating func revive(by edits: inout [ContentChange]) throws(SyncError) {
+        let subject = subject
+        for change in edits {
+            self.subject = change.lineage
+            for entry in try replica.entries(of: change.lineage) { try revive(entry, by: change) }
+        }
+        edits.removeAll()
+        self.subject = subject
+    }
+
+    /// What devices that read of the changes of this one will do: versions with the same bytes are one group, a removal has
+    /// seen all that is in the same segment, and names of a file that were removed stay so when it is written under another
+    /// one.
+    mutating func takeOwn(_ changes: [Change]) throws(SyncError) {
+        var edits = changes.compactMap { (change) -> ContentChange? in
+            if case .content(let edit) = change, edit.stamp.device == own { edit } else { nil }
+        }
+        for edit in edits { try joinGroups(of: edit.lineage) }
+        for case .removal(let told) in changes {
+            guard var register = try replica.entry(told.entry),
+                let index = register.removals.firstIndex(where: { $0.stamp == told.stamp })
+            else { continue }
+            let saw = register.removals[index].saw
+            let live = try versions(of: register.placement.lineage).filter { !saw.contains($0) }
+            register.removals[index].saw = Array((saw + live).suffix(Limits.stamps))
+            if !live.isEmpty { try replica.put(register) }
+        }
+        for case .entry(let told) in changes { moves[told.entry] = told }
+        try revive(by: &edits)
+    }
+
+    private mutating func revive(_ entry: Identifier, by change: ContentChange) throws(SyncError) {
         // What is told once more is no edit.
         guard !applied.covers(change.stamp), var register = try replica.entry(entry), !register.removals.isEmpty else {
             return
         }
-        let before = register.removals.count
-        register.removals.removeAll { !knows($0.stamp) && !$0.saw.contains(change.stamp) }
-        guard register.removals.count != before else { return }
-        guard register.removals.isEmpty else { return try show(register) }
-        if !register.isShown { conflicts.append(.revived(entry: entry)) }
+        let before = register.removals
+        // Whoever changes a file tells its names that are there.
+        if moves[entry] == nil { for index in before.indices { take(change, into: &register.removals[index]) } }
+        guard try !isRemoved(register), !register.isShown else {
+            if register.removals != before { try replica.put(register) }
+            return
+        }
+        conflicts.append(.revived(entry: entry))
         try place(register)
+    }
+
+    /// Whoever knew of a removal that held, and writes the file under another name of it, does not bring that one back.
+    private func take(_ change: ContentChange, into removal: inout RemovalChange) {
+        guard knows(removal.stamp), !removal.saw.contains(change.stamp),
+            change.replaces.allSatisfy({ removal.saw.contains($0) })
+        else { return }
+        removal.saw = Array((removal.saw + [change.stamp]).suffix(Limits.stamps))
     }
 
     mutating func apply(_ change: RemovalChange) throws(SyncError) {
@@ -22,22 +64,38 @@ extension Merge {
         else { return }
         let lineage = register.placement.lineage
         try tellWhole(lineage)
-        guard knows(register.asked), try hasSeenContents(change, of: lineage, beside: register.removals) else { return }
+        guard knows(register.asked) else { return }
+        var change = change
+        change.saw += try versions(of: lineage).filter { knows($0) && !change.saw.contains($0) }
+        change.saw = Array(change.saw.suffix(Limits.stamps))
+        let known = register.removals
+        register.removals = [change]
+        let holds = try isRemoved(register)
+        register.removals = Array((known + [change]).suffix(Limits.stamps))
+        guard holds else {
+            // It may yet hold: once the versions that it has not seen are dealt with.
+            return register.placement.stamp.device == Identifier.none ? () : try replica.put(register)
+        }
         // A merge has put it elsewhere, which is no reason to keep what somebody has removed. Who has only a snapshot of that
         // does not know it, and is told.
-        if !knows(register.placement.stamp), register.placement.stamp.device == own { try removeOwn(&register) }
-        register.removals.append(change)
+        if !knows(register.placement.stamp), register.placement.stamp.device == own {
+            try removeOwn(&register, isOfOneName: change.isOfOneName)
+        }
         try hide(register)
     }
 
+    /// Whether an entry is one that somebody has removed who knew all versions of its file that are live. Other removals are
+    /// kept with it: what is shown is the same whatever came first, that somebody has dealt with a version or that somebody
+    /// else, who had not seen it, has removed the entry.
+    func isRemoved(_ register: EntryRegister) throws(SyncError) -> Bool {
+        guard !register.removals.isEmpty else { return false }
+        let live = try versions(of: register.placement.lineage)
+        return register.removals.contains { removal in live.allSatisfy { removal.saw.contains($0) } }
+    }
+
     /// Whether the author of a removal knew all versions of what it removes.
-    ///
-    /// - Parameter others: removals of the same entry: what one has not seen another one may have.
-    func hasSeenContents(
-        _ removal: RemovalChange, of lineage: Identifier, beside others: [RemovalChange] = []
-    ) throws(SyncError) -> Bool {
-        let saw = Set(removal.saw + others.flatMap(\.saw))
-        return try versions(of: lineage).allSatisfy { saw.contains($0) || knows($0) }
+    func hasSeenContents(_ removal: RemovalChange, of lineage: Identifier) throws(SyncError) -> Bool {
+        try versions(of: lineage).allSatisfy { removal.saw.contains($0) || knows($0) }
     }
 
     /// Whoever has removed a name, or has it lead elsewhere, may have nothing left of the file: where it has another one,
@@ -70,10 +128,39 @@ extension Merge {
     /// A removed directory goes with the last entry in it.
     mutating func sweep(_ directory: Identifier) throws(SyncError) {
         for entry in try replica.entries(of: directory) {
-            if let register = try replica.entry(entry), register.isShown, !register.removals.isEmpty {
+            if let register = try replica.entry(entry), register.isShown, try isRemoved(register) {
                 try hide(register)
             }
         }
+    }
+
+    // MARK: Names of one file
+
+    /// Of a file with several names each of two devices has removed one, and thought that it keeps the other. Whoever takes one
+    /// name of several says so (``RemovalChange/isOfOneName``). So where the last removal says that, the name that it took
+    /// stays. (The last one, since the earlier ones may be forgotten by now: every device knew them.)
+    ///
+    /// - Returns: nil where the file has a name that nobody has removed, or somebody has given it up.
+    func nameThatStays(of lineage: Identifier) throws(SyncError) -> Identifier? {
+        guard try replica.lineage(lineage)?.isDirectory == false else { return nil }
+        var last: (removal: RemovalChange, entry: Identifier)?
+        for entry in try replica.entries(of: lineage).sorted() {
+            guard let register = try replica.entry(entry), try isRemoved(register),
+                let removal = register.removals.max(by: { $0.stamp < $1.stamp })
+            else { return nil }
+            if let earlier = last, earlier.removal.stamp >= removal.stamp { continue }
+            last = (removal, entry)
+        }
+        guard let last, last.removal.isOfOneName else { return nil }
+        return last.entry
+    }
+
+    /// Shows the name of a file that stays though it was removed: once all of a segment is applied, which may take others.
+    mutating func showNameThatStays(of lineage: Identifier) throws(SyncError) {
+        guard let entry = try nameThatStays(of: lineage), let register = try replica.entry(entry), !register.isShown
+        else { return }
+        conflicts.append(.revived(entry: entry))
+        try place(register)
     }
 
     /// An entry leads to another file now, and who has done that did not know what was saved in the one before: that stays,
@@ -101,7 +188,7 @@ extension Merge {
     /// Whether a file has a name that nobody has removed, nor removes in the segment at hand.
     private func isNamed(_ lineage: Identifier) throws(SyncError) -> Bool {
         for entry in try replica.entries(of: lineage) where removals[entry] == nil {
-            if try replica.entry(entry)?.removals.isEmpty == true { return true }
+            if let register = try replica.entry(entry), try !isRemoved(register) { return true }
         }
         return false
     }

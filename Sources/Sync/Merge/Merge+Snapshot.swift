@@ -14,6 +14,7 @@ extension Merge {
         for register in snapshot.entries where !register.isUntouchedCopy { try adopt(register, snapshot) }
         // Lineages that were new have their entries now.
         for lineage in snapshot.order where !copies.contains(lineage) { try adoptVersions(lineage, snapshot) }
+        try showAgain(snapshot)
         try hideForgotten(snapshot)
         try sweepAll()
         try moveCopies()
@@ -71,9 +72,9 @@ extension Merge {
         }
         var register = ours
         if theirs.isLater(than: ours) { register.takePlacement(of: theirs) }
-        register.removals = try removals(ours, theirs, snapshot)
+        register.removals = removals(ours, theirs)
         let hasMoved = register.placement != ours.placement
-        if register.removals.isEmpty {
+        if try !isRemoved(register) {
             if hasMoved || !ours.isShown { try place(register) } else { try show(register) }
         } else if hasMoved, ours.isShown, try !replica.children(of: register.placement.lineage).isEmpty {
             // A removed directory that is shown for what is in it.
@@ -84,23 +85,34 @@ extension Merge {
         if hasMoved, ours.placement.parent != register.placement.parent { try sweep(ours.placement.parent) }
     }
 
-    /// Removals of either side that the other side has as well, or has not heard of; those give way to what they have not
-    /// seen of the other side.
-    private func removals(
-        _ ours: EntryRegister, _ theirs: EntryRegister, _ snapshot: SnapshotIndex
-    ) throws(SyncError) -> [RemovalChange] {
-        let both = ours.removals.filter { theirs.removals.contains($0) }
-        var mine = ours.removals.filter { !theirs.removals.contains($0) && !seen.covers($0.stamp) }
-        var other = theirs.removals.filter { !ours.removals.contains($0) && !applied.covers($0.stamp) }
-        let news = snapshot.live(theirs.placement.lineage).filter { !hasSeen($0) }
+    /// Removals of either side that the other side has as well, or has not heard of; those give way to a placement that they
+    /// have not seen.
+    private func removals(_ ours: EntryRegister, _ theirs: EntryRegister) -> [RemovalChange] {
+        var both: [RemovalChange] = []
+        for var removal in ours.removals {
+            guard let same = theirs.removals.first(where: { $0.stamp == removal.stamp }) else { continue }
+            removal.saw = Array((removal.saw + same.saw.filter { !removal.saw.contains($0) }).suffix(Limits.stamps))
+            both.append(removal)
+        }
+        let shared = Set(both.map(\.stamp))
+        var mine = ours.removals.filter { !shared.contains($0.stamp) && !seen.covers($0.stamp) }
+        var other = theirs.removals.filter { !shared.contains($0.stamp) && !applied.covers($0.stamp) }
         // A placement that gave way to a later one brings nothing back.
         let isTheirsLater = theirs.isLater(than: ours)
-        if isTheirsLater && !hasSeen(theirs.asked) || !news.isEmpty { mine = [] }
-        let known = try replica.lineage(ours.placement.lineage)
-        let unseen = ((known?.heads ?? []) + (known?.rivals ?? [])).filter { !knows($0) }
+        if isTheirsLater, !hasSeen(theirs.asked) { mine = [] }
         if !isTheirsLater, !knows(ours.asked) { other = [] }
-        other.removeAll { removal in unseen.contains { !removal.saw.contains($0) } }
         return both + mine + other
+    }
+
+    /// Versions that their removals have not seen bring entries back.
+    private mutating func showAgain(_ snapshot: SnapshotIndex) throws(SyncError) {
+        for theirs in snapshot.entries where !theirs.isUntouchedCopy {
+            guard let register = try replica.entry(theirs.placement.entry), !register.isShown,
+                !register.removals.isEmpty, try !isRemoved(register)
+            else { continue }
+            conflicts.append(.revived(entry: theirs.placement.entry))
+            try place(register)
+        }
     }
 
     /// Whether this replica had a change before the snapshot.

@@ -8,7 +8,7 @@ internal import Format
 ///   are the versions of the group, the earliest first.
 /// - Once somebody edits, moves or removes a copy, the versions that he knew to be shown by it are dealt with.
 extension Merge {
-    private struct Group {
+    struct Group {
         enum Place {
             /// The content of the lineage.
             case present
@@ -20,9 +20,10 @@ extension Merge {
 
         var place: Place
         var stamps: [Stamp]
+        var latest: Stamp { stamps.max() ?? .zero }
     }
 
-    private func groups(of lineage: Identifier, _ known: LineageRegister) throws(SyncError) -> [Group] {
+    func groups(of lineage: Identifier, _ known: LineageRegister) throws(SyncError) -> [Group] {
         var groups: [Group] = []
         var rest = known.rivals
         for rival in known.rivals where rest.contains(rival) {
@@ -37,13 +38,13 @@ extension Merge {
         return groups
     }
 
-    private func content(_ group: Group, of lineage: Identifier) throws(SyncError) -> ContentChange? {
+    func content(_ group: Group, of lineage: Identifier) throws(SyncError) -> ContentChange? {
         switch group.place {
         case .present: return try replica.content(of: lineage)
         case .incoming(let change): return change
         case .copy(let stamp):
             guard var content = try replica.content(of: Copy(of: lineage, stamp).lineage) else { return nil }
-            (content.lineage, content.replaces) = (lineage, [])
+            content.lineage = lineage
             return content
         }
     }
@@ -63,16 +64,29 @@ extension Merge {
         if let change {
             if let same = try group(withBytesOf: change, in: groups, lineage) {
                 groups[same].stamps.append(change.stamp)
-            } else if let merged = try merge(change, with: groups, of: lineage) {
-                for group in before { try withdraw(group, of: lineage) }
-                try replica.put(merged, heads: [merged.stamp], rivals: [])
-                try replica.noteOwn(.lineage(lineage))
-                return conflicts.append(.merged(entry: try entry(of: lineage)))
             } else {
                 groups.append(Group(place: .incoming(change), stamps: [change.stamp]))
             }
         }
         try show(groups, of: lineage, before, dealt)
+    }
+
+    /// This device has written a file. What has the same bytes now is one group, as it will be where that is read.
+    mutating func joinGroups(of lineage: Identifier) throws(SyncError) {
+        guard let known = try replica.lineage(lineage), !known.rivals.isEmpty,
+            let present = try replica.content(of: lineage)
+        else { return }
+        let before = try groups(of: lineage, known)
+        guard case .present? = before.first?.place else { return }
+        var groups = [before[0]]
+        for group in before.dropFirst() {
+            if let content = try content(group, of: lineage), try hasSameBytes(content, present) {
+                groups[0].stamps += group.stamps
+            } else {
+                groups.append(group)
+            }
+        }
+        if groups.count < before.count { try show(groups, of: lineage, before, []) }
     }
 
     private func group(
@@ -84,19 +98,10 @@ extension Merge {
         return nil
     }
 
-    private func merge(
-        _ change: ContentChange, with groups: [Group], of lineage: Identifier
-    ) throws(SyncError) -> ContentChange? {
-        guard groups.count == 1, case .present = groups[0].place, let mine = try replica.content(of: lineage) else {
-            return nil
-        }
-        return try merge(mine, change, replacing: groups[0].stamps + [change.stamp])
-    }
-
     private mutating func show(
         _ groups: [Group], of lineage: Identifier, _ before: [Group], _ dealt: Set<Stamp>
     ) throws(SyncError) {
-        let latest = groups.indices.max { (groups[$0].stamps.max() ?? .zero) < (groups[$1].stamps.max() ?? .zero) }
+        let latest = groups.indices.max { groups[$0].latest < groups[$1].latest }
         guard let latest else { return }
         let heads = groups[latest].stamps.sorted(by: >)
         let content = try content(groups[latest], of: lineage)
@@ -148,7 +153,7 @@ extension Merge {
         return stamps[0]
     }
 
-    private func withdraw(_ group: Group, of lineage: Identifier) throws(SyncError) {
+    func withdraw(_ group: Group, of lineage: Identifier) throws(SyncError) {
         guard case .copy(let stamp) = group.place else { return }
         let copy = Copy(of: lineage, stamp)
         if try replica.entry(copy.entry)?.isUntouchedCopy == true { try replica.withdraw(copy.entry) }

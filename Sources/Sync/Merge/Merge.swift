@@ -32,7 +32,7 @@ struct Merge<Replica: ReplicaTransaction> {
     /// Lineages whose entries may have moved.
     var touched: Set<Identifier> = []
     /// Where the segment at hand moves entries, and which it removes.
-    private(set) var moves: [Identifier: EntryChange] = [:]
+    var moves: [Identifier: EntryChange] = [:]
     private(set) var removals: [Identifier: RemovalChange] = [:]
     /// The versions that it brings, by their lineages.
     private var contents: [Identifier: Stamp] = [:]
@@ -43,7 +43,7 @@ struct Merge<Replica: ReplicaTransaction> {
     /// What was settled, for the user.
     var conflicts: [Conflict] = []
     /// The entry or lineage that is at hand, in case the replica refuses it.
-    private(set) var subject: Identifier?
+    var subject: Identifier?
 
     struct Arrival {
         var attributes: AttributesChange?
@@ -72,25 +72,38 @@ struct Merge<Replica: ReplicaTransaction> {
             }
         }
         try settleCopies(in: changes)
+        // What comes back stands beside others, and is compared with what those have behind the segment.
+        var edits: [ContentChange] = []
         for change in changes {
             replica.lamport = max(replica.lamport, change.stamp.lamport)
             subject = change.subject
             switch change {
             case .attributes(let change): try apply(change)
-            case .content(let change): try apply(change)
-            case .entry(let change): try apply(change)
-            case .removal(let change): try apply(change)
+            case .content(let change):
+                try apply(change)
+                edits.append(change)
+            case .entry(let change):
+                try revive(by: &edits)
+                try apply(change)
+            case .removal(let change):
+                try revive(by: &edits)
+                try apply(change)
             }
         }
+        try revive(by: &edits)
         try sweepAll()
         try moveCopies()
     }
 
-    /// Removed directories go with the last entry in them, wherever that has gone.
+    /// Removed directories go with the last entry in them, wherever that has gone; removed names of files, where another one
+    /// is there.
     mutating func sweepAll() throws(SyncError) {
         for entry in try replica.removedButShown() {
             subject = entry
-            if let register = try replica.entry(entry), register.isShown { try hide(register) }
+            guard let register = try replica.entry(entry), register.isShown, try isRemoved(register),
+                try nameThatStays(of: register.placement.lineage) != entry
+            else { continue }
+            try hide(register)
         }
     }
 
@@ -99,9 +112,21 @@ struct Merge<Replica: ReplicaTransaction> {
         let lineages = touched.sorted()
         for lineage in lineages {
             subject = lineage
+            try showNameThatStays(of: lineage)
             try showRivals(of: lineage)
         }
         touched.removeAll()
+    }
+
+    /// The same for what this device has changed itself: a copy stands beside the first name that is left.
+    mutating func moveCopies(besides changes: [Change]) throws(SyncError) {
+        let contested = Set(try replica.contested().map(\.lineage))
+        for change in contested.isEmpty ? [] : changes {
+            var lineage = change.lineage
+            if lineage == nil { lineage = try replica.entry(change.subject)?.placement.lineage }
+            if let lineage, contested.contains(lineage) { touched.insert(lineage) }
+        }
+        try moveCopies()
     }
 
     mutating func show(_ register: EntryRegister) throws(SyncError) {
@@ -143,7 +168,6 @@ struct Merge<Replica: ReplicaTransaction> {
         } else {
             arrivals[change.lineage, default: Arrival()].content = change
         }
-        for entry in try replica.entries(of: change.lineage) { try revive(entry, by: change) }
     }
 
     private mutating func apply(_ change: EntryChange) throws(SyncError) {
@@ -196,9 +220,13 @@ struct Merge<Replica: ReplicaTransaction> {
     /// histories, at seed 7500).
     private mutating func pass(_ change: EntryChange) throws(SyncError) {
         let known = try replica.entry(change.entry)
-        let placed = register(of: change)
+        var placed = register(of: change)
         if let known, !placed.isLater(than: known) { return }
         guard try arrive(change.lineage) else { return }
+        if var removal = removals[change.entry] {
+            removal.saw += try versions(of: change.lineage).filter { !removal.saw.contains($0) }
+            placed.removals = [removal]
+        }
         try show(placed)
         if let known, known.isShown { try sweep(known.placement.parent) }
     }

@@ -46,22 +46,43 @@ extension Committer {
 
     /// An entry is being removed by a program: other devices hear of it, unless they have never heard of the entry.
     ///
-    /// - Parameter entry: as it was.
-    func noteRemoval(of entry: EntryRecord, _ file: FileRecord) throws(Errno) {
+    /// - Parameters:
+    ///   - entry: as it was.
+    ///   - isLast: the file has no other name that other devices know.
+    func noteRemoval(of entry: EntryRecord, _ file: FileRecord, isLast: Bool = true) throws(Errno) {
         guard !entry.isLocal else { return }
         operations.append(Operation(kind: .removal, subject: entry.identifier, parent: entry.parent))
         guard root.isReplicated else { return }
-        var kept = try keptRegister(of: entry.identifier)?.removals ?? []
         let isDirectory = file.mode & FileType.mask == FileType.directory
-        guard entry.made <= root.heard || !kept.isEmpty else { return }
-        let removal = RemovalChange(
-            entry: entry.identifier, stamp: nextStamp(), saw: isDirectory ? [] : file.heads)
-        kept.append(removal)
+        let versions = file.heads + (sync.rivals[file.lineage]?.stamps ?? [])
+        let saw = isDirectory ? [] : Array(((isLast ? [] : [.zero]) + versions).prefix(Limits.stamps))
+        let kept = try keptRegister(of: entry.identifier)?.removals ?? []
+        // Of a new directory others have to know where it was, if something that they know was removed in it: they may have
+        // edited that.
+        let isNeeded = isDirectory && sync.children[entry.file] != nil
+        guard entry.made <= root.heard || !kept.isEmpty || isNeeded else {
+            if isLast { try giveUp(file.lineage, saw) }
+            return
+        }
+        let removal = RemovalChange(entry: entry.identifier, stamp: nextStamp(), saw: saw)
         let placement = EntryChange(
             entry: entry.identifier, parent: entry.parent, lineage: file.lineage, stamp: entry.stamp, name: entry.name)
-        var register = EntryRegister(placement: placement, removals: kept.suffix(Limits.stamps), isShown: false)
+        var register = EntryRegister(
+            placement: placement, removals: Array((kept + [removal]).suffix(Limits.stamps)), isShown: false)
         register.settles = entry.settles
         try keepRegister(register)
+    }
+
+    /// The last name of a file goes, and nobody has heard of that name: whoever knows another one, which was removed while
+    /// this one was there, has to hear that the file is given up.
+    private func giveUp(_ lineage: Identifier, _ saw: [Stamp]) throws(Errno) {
+        guard !saw.isEmpty, let known = sync.entries[lineage]?.max(), var register = try keptRegister(of: known),
+            !register.isShown
+        else { return }
+        let removal = RemovalChange(entry: known, stamp: nextStamp(), saw: saw)
+        register.removals = Array((register.removals + [removal]).suffix(Limits.stamps))
+        try keepRegister(register)
+        operations.append(Operation(kind: .removal, subject: known, parent: register.placement.parent))
     }
 
     // MARK: Rivals

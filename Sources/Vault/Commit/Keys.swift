@@ -85,9 +85,21 @@ struct Keys: Sendable {
     }
 }
 
+/// Makes identifiers in the place of chance.
+final class IdentifierSource: Sendable {
+    let next: @Sendable () -> Identifier
+
+    init(_ next: @escaping @Sendable () -> Identifier) { self.next = next }
+}
+
 extension Identifier {
+    /// Where fresh ones come from in what is to be repeated exactly; nil: from chance. Which of two changes wins may lie in
+    /// them.
+    @TaskLocal static var repeatable: IdentifierSource?
+
     /// A fresh identifier, without a system call of its own.
     static func fresh() -> Identifier {
+        if let repeatable { return repeatable.next() }
         var source = RandomSource()
         return Identifier(using: &source)
     }

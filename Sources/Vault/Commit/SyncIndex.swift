@@ -7,6 +7,7 @@ struct SyncIndex {
     struct Place: Sendable {
         var slot: Int64
         var lineage: Identifier
+        var parent: Identifier
         /// It was removed, and is shown because something is in it.
         var isShown: Bool
     }
@@ -35,6 +36,8 @@ struct SyncIndex {
     private(set) var registers = LoggedDictionary<Identifier, Place>()
     /// Entries of ``registers`` by their lineage.
     private(set) var entries = LoggedDictionary<Identifier, [Identifier]>()
+    /// How many of ``registers`` are of entries in a directory.
+    private(set) var children = LoggedDictionary<Identifier, Int>()
     /// Rows of chunks that no content names yet, by the chunk.
     var waiting = LoggedDictionary<Int64, Int64>()
     /// By the chunk.
@@ -72,10 +75,14 @@ struct SyncIndex {
         if let old = registers[entry] {
             let rest = (entries[old.lineage] ?? []).filter { $0 != entry }
             entries[old.lineage] = rest.isEmpty ? nil : rest
+            let others = (children[old.parent] ?? 0) - 1
+            children[old.parent] = others > 0 ? others : nil
         }
         registers[entry] = place
         shown[entry] = place?.isShown == true ? true : nil
-        if let place { entries[place.lineage] = (entries[place.lineage] ?? []) + [entry] }
+        guard let place else { return }
+        entries[place.lineage] = (entries[place.lineage] ?? []) + [entry]
+        children[place.parent] = (children[place.parent] ?? 0) + 1
     }
 
     /// Notes a row that was read.
@@ -96,6 +103,7 @@ struct SyncIndex {
     mutating func commit() {
         registers.commit()
         entries.commit()
+        children.commit()
         waiting.commit()
         shared.commit()
         shown.commit()
@@ -110,6 +118,7 @@ struct SyncIndex {
     mutating func rollBack() {
         registers.rollBack()
         entries.rollBack()
+        children.rollBack()
         waiting.rollBack()
         shared.rollBack()
         shown.rollBack()
@@ -123,7 +132,9 @@ struct SyncIndex {
 
 extension SyncIndex.Place {
     init(_ register: EntryRegister, slot: Int64) {
-        self.init(slot: slot, lineage: register.placement.lineage, isShown: register.isShown)
+        self.init(
+            slot: slot, lineage: register.placement.lineage, parent: register.placement.parent,
+            isShown: register.isShown)
     }
 }
 

@@ -179,6 +179,11 @@ extension Vault {
         else { return nil }
         // Its content would become a version of the new file's, where another removed entry has the same file.
         guard trash.withLock({ $0.count(ofFile: item.fileSlot) }) == 1 else { return nil }
+        // Other devices know the file by another name still: it keeps its lineage, and the new file is another one.
+        let isKnown = tree.withLock { tree in
+            tree.node(of: item.file).map { tree.names(of: $0).contains { !tree.dentry(at: $0).isLocal } } ?? false
+        }
+        guard !isKnown else { return nil }
         return trash.withLock { $0.take(entrySlot: item.entrySlot) }
     }
 
@@ -189,23 +194,16 @@ extension Vault {
     private func continueHistory(
         of item: Trash.Item, in record: inout FileRecord, _ committer: Committer
     ) throws(Errno) -> (Node, Identifier)? {
-        let (node, alive, isKnown) = tree.withLock { tree -> (Node?, Inode?, Bool) in
-            guard let node = tree.node(of: item.file) else { return (nil, nil, false) }
-            let isKnown = tree.names(of: node).contains { !tree.dentry(at: $0).isLocal }
-            return (node, tree.inode(at: UInt32(truncatingIfNeeded: node.index)), isKnown)
+        let (node, alive) = tree.withLock { tree -> (Node?, Inode?) in
+            guard let node = tree.node(of: item.file) else { return (nil, nil) }
+            return (node, tree.inode(at: UInt32(truncatingIfNeeded: node.index)))
         }
         var (old, seal) = try committer.loadFile(item.fileSlot)
         if let node, let alive, alive.links > 0 {
-            var displaced: (Node, Identifier)?
-            // Other devices know it by another name: it keeps its lineage.
-            if !isKnown {
-                take(old, in: &record, committer)
-                old.lineage = .fresh()
-                displaced = (node, old.lineage)
-            }
-            old.successor = record.lineage
+            take(old, in: &record, committer)
+            (old.lineage, old.successor) = (.fresh(), record.lineage)
             unsafe try committer.putFile(old, slot: item.fileSlot, previous: seal, content: .keep)
-            return displaced
+            return (node, old.lineage)
         }
         if old.mode & FileType.mask == FileType.regular {
             let isOpen = alive != nil && !claim(old.identifier, in: committer)

@@ -3,15 +3,69 @@ internal import Synchronization
 internal import SystemPackage
 
 extension Vault {
-    /// RENAME_EXCHANGE: each name keeps its entry and gets the other's file.
+    /// RENAME_EXCHANGE. Both entries move, each to the other's name, as two renames would: so what other devices write into
+    /// the files meanwhile goes with them. Between a name that other devices know and one that never leaves this device
+    /// each name keeps its entry, and gets the other's file.
     func exchange(_ move: Move, _ committer: Committer) throws(Errno) {
         guard let target = move.target, let other = move.targetInode, let otherNode = move.targetNode else { return }
         guard move.source.slot != 0, target.slot != 0 else { throw .invalidArgument }
         let isAcross = move.parent != move.newParent
         guard !committer.root.isReplicated || isLeaving(move.source) == isLeaving(target) else { throw .improperLink }
         let change = (other.isDirectory ? 1 : 0) - (move.inode.isDirectory ? 1 : 0)
-        let touchedOld = Vault.touched(move.directory, links: isAcross ? change : 0)
-        let touchedNew = Vault.touched(move.newDirectory, links: isAcross ? -change : 0)
+        let touched = (
+            old: Vault.touched(move.directory, links: isAcross ? change : 0),
+            new: Vault.touched(move.newDirectory, links: isAcross ? -change : 0)
+        )
+        if move.source.isLocal == target.isLocal {
+            try swap(move, target, other, touched, committer)
+        } else {
+            try exchangeFiles(move, target, other, otherNode, touched, committer)
+        }
+        for (dentry, directory, was, gets) in [
+            (move.source, move.directory, move.inode, other), (target, move.newDirectory, other, move.inode),
+        ] {
+            let name = tree.withLock { $0.name(dentry) }
+            unsafe noteLoss(of: name.span.bytes, in: directory, by: was, committer)
+            unsafe noteGain(of: name.span.bytes, in: directory, by: gets)
+        }
+    }
+
+    private typealias Touched = (old: Inode, new: Inode)
+
+    private func swap(
+        _ move: Move, _ target: Dentry, _ other: Inode, _ touched: Touched, _ committer: Committer
+    ) throws(Errno) {
+        try commit(committer) { () throws(Errno) in
+            let (source, sourceSeal) = try committer.loadEntry(move.source.slot)
+            let (standing, standingSeal) = try committer.loadEntry(target.slot)
+            for (entry, slot, seal, place, file) in [
+                (source, move.source.slot, sourceSeal, standing, move.inode),
+                (standing, target.slot, standingSeal, source, other),
+            ] {
+                var entry = entry
+                (entry.parent, entry.name, entry.stamp) = (place.parent, place.name, committer.nextStamp())
+                try committer.putEntry(entry, slot: slot, previous: seal)
+                try committer.dropRegister(of: entry.identifier)
+                committer.operations.append(Operation(kind: .entry, subject: entry.identifier, parent: entry.parent))
+                var file = file
+                file.changed = touched.old.changed
+                try storeAttributes(of: file, in: committer)
+            }
+            try storeAttributes(of: touched.old, in: committer)
+            if move.parent != move.newParent { try storeAttributes(of: touched.new, in: committer) }
+        } apply: { tree, _ in
+            tree.swapEntries(move.sourceIndex, move.targetIndex)
+            for node in [move.source.node, target.node] {
+                tree.update(Node(index: Int(node))) { $0.changed = touched.old.changed }
+            }
+            tree.update(move.parent) { $0.take(touched.old) }
+            if move.parent != move.newParent { tree.update(move.newParent) { $0.take(touched.new) } }
+        }
+    }
+
+    private func exchangeFiles(
+        _ move: Move, _ target: Dentry, _ other: Inode, _ otherNode: Node, _ touched: Touched, _ committer: Committer
+    ) throws(Errno) {
         let halves = [
             ExchangedName(dentry: move.source, gets: other, was: move.inode, other: target),
             ExchangedName(dentry: target, gets: move.inode, was: other, other: move.source),
@@ -27,30 +81,24 @@ extension Vault {
                     try committer.deleteEntry(item.entrySlot, committer.loadEntry(item.entrySlot).1)
                 }
                 for half in halves {
-                    if let dentry = try exchange(half, at: touchedOld.changed, committer) {
+                    if let dentry = try exchange(half, at: touched.old.changed, committer) {
                         left.append((dentry, half))
                     }
                 }
-                try storeAttributes(of: touchedOld, in: committer)
-                if isAcross { try storeAttributes(of: touchedNew, in: committer) }
+                try storeAttributes(of: touched.old, in: committer)
+                if move.parent != move.newParent { try storeAttributes(of: touched.new, in: committer) }
             } apply: { tree, _ in
                 tree.point(move.sourceIndex, to: otherNode)
                 tree.point(move.targetIndex, to: move.node)
-                for node in [move.node, otherNode] { tree.update(node) { $0.changed = touchedOld.changed } }
-                tree.update(move.parent) { $0.take(touchedOld) }
-                if isAcross { tree.update(move.newParent) { $0.take(touchedNew) } }
+                for node in [move.node, otherNode] { tree.update(node) { $0.changed = touched.old.changed } }
+                tree.update(move.parent) { $0.take(touched.old) }
+                if move.parent != move.newParent { tree.update(move.newParent) { $0.take(touched.new) } }
             }
         } catch {
             trash.withLock { trash in for item in returning { trash.putBack(item) } }
             throw error
         }
-        for (dentry, half) in left { noteTrashed(dentry, half, at: touchedOld.changed.seconds) }
-        let names = tree.withLock { tree in halves.map { tree.name($0.dentry) } }
-        for (half, name) in zip(halves, names) {
-            let directory = half.dentry.parent == move.source.parent ? move.directory : move.newDirectory
-            unsafe noteLoss(of: name.span.bytes, in: directory, by: half.was, committer)
-            unsafe noteGain(of: name.span.bytes, in: directory, by: half.gets)
-        }
+        for (dentry, half) in left { noteTrashed(dentry, half, at: touched.old.changed.seconds) }
     }
 
     /// Inside the transaction: one of the two names gets the other's file.

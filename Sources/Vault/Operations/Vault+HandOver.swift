@@ -38,7 +38,8 @@ extension Vault {
             let dentry = tree.dentry(at: index)
             let directory = tree.inode(at: dentry.parent).identifier
             let hash = tree.withName(of: index) { tree.nameHash($0, in: directory) }
-            guard hash == found.nameHash else { return nil }
+            // One that goes on with a lineage is known by the name already.
+            guard hash == found.nameHash, tree.lineage(of: node) == found.file else { return nil }
             return Heir(index: index, dentry: dentry, node: node, inode: tree.inode(at: dentry.node))
         }
         guard let heir, heir.inode.isRegular, heir.inode.links == 1, heir.inode.slot != 0, isLeaving(heir.dentry),
@@ -48,8 +49,8 @@ extension Vault {
     }
 
     /// Inside a transaction: removes the last name of a file that another one has taken the name of. That one goes on with
-    /// its lineage, under the entry that other devices have known for longer, and has its content as a version: what they
-    /// write into the file meanwhile meets the new content, instead of coming back under the temporary name.
+    /// its lineage and its entry, and has its content as a version: what other devices write into the file meanwhile meets
+    /// the new content, instead of coming back under the temporary name.
     ///
     /// - Returns: the entry that the heir's name has from now on.
     func handOver(
@@ -59,16 +60,11 @@ extension Vault {
         let (standing, standingSeal) = try committer.loadEntry(heir.dentry.slot)
         let (old, oldSeal) = try committer.loadFile(inode.slot)
         var (record, seal) = try committer.loadFile(heir.inode.slot)
-        let staysStanding = standing.made <= leaving.made
-        let (kept, keptSlot, keptSeal) =
-            staysStanding ? (standing, heir.dentry.slot, standingSeal) : (leaving, dentry.slot, leavingSeal)
-        if staysStanding {
-            try committer.noteRemoval(of: leaving, old)
-            try committer.deleteEntry(dentry.slot, leavingSeal)
-        } else {
-            try committer.noteRemoval(of: standing, record)
-            try committer.deleteEntry(heir.dentry.slot, standingSeal)
-        }
+        try committer.noteRemoval(of: standing, record)
+        let left = try keepLineage(
+            of: record, at: heir.inode.slot, under: standing, heir.dentry.slot, standingSeal, now: inode.changed,
+            in: committer)
+        if left == nil { try committer.deleteEntry(heir.dentry.slot, standingSeal) }
         (record.stamp, record.successor, record.lineage) = (committer.nextStamp(), .none, old.lineage)
         if !record.heads.isEmpty || !old.heads.isEmpty { committer.renewHeads(of: &record, replacing: old) }
         if old.content.size > 0 || old.history != 0 || old.predecessor != 0 {
@@ -80,15 +76,24 @@ extension Vault {
         }
         unsafe try committer.putFile(record, slot: heir.inode.slot, previous: seal, content: .keep)
         let entry = EntryRecord(
-            identifier: kept.identifier, parent: standing.parent, file: record.identifier,
-            stamp: committer.nextStamp(), made: kept.made, isLocal: false, name: standing.name)
-        try committer.putEntry(entry, slot: keptSlot, previous: keptSeal)
+            identifier: leaving.identifier, parent: standing.parent, file: record.identifier,
+            stamp: committer.nextStamp(), made: leaving.made, isLocal: false, name: standing.name)
+        try committer.putEntry(entry, slot: dentry.slot, previous: leavingSeal)
         committer.operations += [
             Operation(kind: .attributes, subject: record.identifier),
             Operation(kind: .content, subject: record.identifier, version: record.content.version),
             Operation(kind: .entry, subject: entry.identifier, parent: entry.parent),
         ]
-        return HandedOver(entry: entry.identifier, slot: keptSlot, lineage: record.lineage)
+        return HandedOver(entry: entry.identifier, slot: dentry.slot, lineage: record.lineage, left: left)
+    }
+
+    /// Once that is in the store.
+    func noteTrashed(_ handed: HandedOver, at heir: Heir, _ time: Int64) {
+        guard let left = handed.left else { return }
+        let (name, directory) = tree.withLock { tree in
+            (tree.name(heir.dentry), tree.inode(at: heir.dentry.parent))
+        }
+        unsafe noteTrashed(left, name.span.bytes, in: directory, at: time)
     }
 
     /// The entry, its row and the lineage that the heir's name has from now on.
@@ -96,6 +101,8 @@ extension Vault {
         let entry: Identifier
         let slot: Int64
         let lineage: Identifier
+        /// What the trash gets of the heir's own.
+        let left: KeptLineage?
     }
 }
 

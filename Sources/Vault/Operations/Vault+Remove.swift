@@ -62,7 +62,7 @@ extension Vault {
             return
         }
         if let heir = heir(of: inode, named: dentry, committer) {
-            _ = try commit(committer) { () throws(Errno) in
+            let handed = try commit(committer) { () throws(Errno) in
                 let handed = try handOver(dentry, inode, to: heir, in: committer)
                 try storeAttributes(of: touched, in: committer)
                 return handed
@@ -72,6 +72,7 @@ extension Vault {
                 tree.update(node) { $0.isDoomed = true }
                 tree.update(parent) { $0.take(touched) }
             }
+            noteTrashed(handed, at: heir, touched.changed.seconds)
             return
         }
         let fate = try commit(committer) { () throws(Errno) in
@@ -118,7 +119,10 @@ extension Vault {
     func removeEntry(_ dentry: Dentry, _ inode: Inode, now: Timestamp, in committer: Committer) throws(Errno) -> Fate {
         let (entry, entrySeal) = try committer.loadEntry(dentry.slot)
         var (record, seal) = try committer.loadFile(inode.slot)
-        if isLeaving(dentry) { try committer.noteRemoval(of: entry, record) }
+        if isLeaving(dentry) {
+            let isLast = !hasOtherSharedName(inode, besides: dentry, committer)
+            try committer.noteRemoval(of: entry, record, isLast: isLast)
+        }
         if !inode.isDirectory, inode.links > 1 {
             var inode = inode
             inode.changed = now

@@ -63,6 +63,7 @@ extension Vault {
             noteTrashed(target, old, newName, in: move.newDirectory, at: now)
         }
         if plan.isBackup { noteTrashed(move.source, plan.moved, name, in: move.directory, at: now) }
+        if let kept = plan.kept { noteTrashed(kept, name, in: move.directory, at: now) }
         if !move.source.isLocal, !plan.isLocal { noteLoss(of: name, in: move.directory, by: plan.moved, committer) }
         if plan.fate == .named, let old = move.targetInode {
             noteLoss(of: newName, in: move.newDirectory, by: old, committer)
@@ -142,6 +143,8 @@ extension Vault {
         var lineage: Identifier?
         /// What the trash has of the moved file, and loses.
         var returning: [Trash.Item] = []
+        /// What the trash gets of the lineage that the moved file had.
+        var kept: KeptLineage?
         /// The entry at the new name is the one of these that was left behind there.
         var isBack = false
     }
@@ -150,7 +153,11 @@ extension Vault {
     /// backup name.
     private func leaveBehind(_ move: Move, _ plan: inout RenamePlan, in committer: Committer) throws(Errno) {
         let (entry, seal) = try committer.loadEntry(move.source.slot)
-        if plan.leaves.from { try committer.noteRemoval(of: entry, try committer.loadFile(move.inode.slot).0) }
+        if plan.leaves.from {
+            let record = try committer.loadFile(move.inode.slot).0
+            let isLast = !hasOtherSharedName(move.inode, besides: move.source, committer)
+            try committer.noteRemoval(of: entry, record, isLast: isLast)
+        }
         try committer.putInTrash(entry, move.source.slot, seal, now: plan.moved.changed)
         plan.entrySlot = committer.freshSlot()
         plan.identifier = .fresh()
@@ -181,8 +188,9 @@ extension Vault {
         in committer: Committer
     ) throws(Errno) -> FileRecord? {
         let (oldEntry, _) = try committer.loadEntry(target.slot)
-        let isSave = moved.isRegular && old.isRegular && !target.isLocal
-        guard isSave, old.links == 1, !isHeld(old.slot) else {
+        // Files with other names are ones that other devices may know by those: they keep their lineages.
+        let isSave = moved.isRegular && old.isRegular && !target.isLocal && moved.links == 1 && old.links == 1
+        guard isSave, !isHeld(old.slot) else {
             plan.fate = try removeEntry(target, old, now: moved.changed, in: committer)
             return nil
         }
@@ -194,8 +202,13 @@ extension Vault {
         let (oldRecord, oldFileSeal) = try committer.loadFile(old.slot)
         if move.source.slot == plan.entrySlot {
             let (source, sourceSeal) = try committer.loadEntry(move.source.slot)
-            if plan.leaves.from { try committer.noteRemoval(of: source, record) }
-            try committer.deleteEntry(move.source.slot, sourceSeal)
+            if plan.leaves.from {
+                try committer.noteRemoval(of: source, record)
+                plan.kept = try keepLineage(
+                    of: record, at: moved.slot, under: source, move.source.slot, sourceSeal, now: moved.changed,
+                    in: committer)
+            }
+            if plan.kept == nil { try committer.deleteEntry(move.source.slot, sourceSeal) }
         }
         goOn(with: oldRecord, in: &record, moved, &plan, committer)
         (plan.entrySlot, plan.identifier, plan.keepsTarget) = (target.slot, oldEntry.identifier, true)
@@ -216,12 +229,6 @@ extension Vault {
         with old: FileRecord, in record: inout FileRecord, _ moved: Inode, _ plan: inout RenamePlan,
         _ committer: Committer
     ) {
-        // A file with other names is one that other devices may know by those.
-        guard moved.links == 1 else {
-            committer.noteFurtherName(of: record.identifier)
-            if !plan.leaves.from, plan.leaves.to { committer.announceAnew(&record) }
-            return
-        }
         record.lineage = old.lineage
         plan.lineage = old.lineage
         if !record.heads.isEmpty || !old.heads.isEmpty { committer.renewHeads(of: &record, replacing: old) }
@@ -247,11 +254,17 @@ extension Vault {
             name: newName.array)
         if let (old, _) = before, plan.leaves.from != plan.leaves.to, !plan.keepsTarget, !plan.isBack {
             // For other devices one goes, or another one comes.
-            if plan.leaves.from { try committer.noteRemoval(of: old, try committer.loadFile(moved.slot).0) }
+            if plan.leaves.from {
+                try committer.noteRemoval(
+                    of: old, try committer.loadFile(moved.slot).0,
+                    isLast: !hasOtherSharedName(moved, besides: move.source, committer))
+            }
             plan.identifier = .fresh()
             (entry.identifier, entry.made) = (plan.identifier, committer.root.lamport)
         }
         try committer.putEntry(entry, slot: plan.entrySlot, previous: before?.1)
+        // Whoever moves what was removed elsewhere, and is shown for what is in it, wants it.
+        try committer.dropRegister(of: entry.identifier)
         if !plan.isLocal {
             committer.operations.append(Operation(kind: .entry, subject: plan.identifier, parent: entry.parent))
         }

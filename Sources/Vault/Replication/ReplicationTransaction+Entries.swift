@@ -192,16 +192,9 @@ extension ReplicationTransaction {
         vault.trash.withLock { $0.count(ofFile: file.slot) } > overlay.adopted(ofFile: file.slot)
     }
 
-    /// Registers of removed entries are forgotten where every device knows that they are gone.
-    ///
-    /// - Parameter stable: what every device has seen.
-    public func forgetRemovals(before stable: VersionVector) throws(Errno) {
-        for entry in committer.sync.registers.values.keys {
-            guard let register = try committer.keptRegister(of: entry), !register.isShown,
-                stable.covers(register.placement.stamp), !register.removals.isEmpty,
-                register.removals.allSatisfy({ stable.covers($0.stamp) })
-            else { continue }
-            try committer.dropRegister(of: entry)
-        }
+    /// Forgets the register of an entry that is not shown.
+    public func forget(_ entry: Identifier) throws(Errno) {
+        guard committer.sync.registers[entry]?.isShown == false else { return }
+        try committer.dropRegister(of: entry)
     }
 }

@@ -82,7 +82,8 @@ struct OwnChanges {
     private var contents: [Identifier: ContentChange] = [:]
     private var entries: [Identifier: EntryChange] = [:]
     private var removals: [RemovalChange] = []
-    private var removed: Set<Identifier> = []
+    /// The clock up to which removals of an entry are among them.
+    private var removed: [Identifier: UInt64] = [:]
     /// Encoded, in bytes.
     private(set) var size = 0
 
@@ -119,8 +120,12 @@ struct OwnChanges {
     /// A file without a name would be nothing to the others. One that is removed is not told once more: whoever has forgotten
     /// it by now would take it for a new one.
     private mutating func addNames(of lineage: Identifier) throws(Errno) {
+        let isDirectory = try transaction.lineage(lineage)?.isDirectory == true
         for entry in transaction.entries(of: lineage) {
-            if try transaction.entry(entry)?.removals.isEmpty == true { try addEntry(entry) }
+            guard let register = try transaction.entry(entry), register.isShown,
+                register.removals.isEmpty || !isDirectory
+            else { continue }
+            try addEntry(entry)
         }
     }
 
@@ -170,10 +175,13 @@ struct OwnChanges {
     }
 
     private mutating func addRemovals(_ entry: Identifier, upTo lamport: UInt64) throws(Errno) {
-        guard !removed.contains(entry), let register = try committer.keptRegister(of: entry) else { return }
-        let new = register.removals.filter { isNew($0.stamp) && $0.stamp.lamport <= lamport }
+        let before = removed[entry] ?? 0
+        guard before < lamport, let register = try committer.keptRegister(of: entry) else { return }
+        let new = register.removals.filter { removal in
+            isNew(removal.stamp) && removal.stamp.lamport > before && removal.stamp.lamport <= lamport
+        }
         guard !new.isEmpty else { return }
-        removed.insert(entry)
+        removed[entry] = lamport
         removals += new
         size += new.reduce(0) { $0 + Change.removal($1).encodedSize }
     }

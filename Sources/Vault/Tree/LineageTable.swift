@@ -133,6 +133,21 @@ extension Tree {
         setDirectoryDentry(of: node, to: index)
     }
 
+    /// The entries of two names change places. Both leave this device, or neither does.
+    mutating func swapEntries(_ left: UInt32, _ right: UInt32) {
+        let (one, other) = (dentries[Int(left)], dentries[Int(right)])
+        for (index, dentry) in [(left, one), (right, other)] {
+            entryIndex?.remove(dentry.identifier, index, node: dentry.node)
+        }
+        for (index, dentry) in [(left, other), (right, one)] {
+            updateDentry(index) {
+                ($0.identifier, $0.slot, $0.node) = (dentry.identifier, dentry.slot, dentry.node)
+            }
+            entryIndex?.insert(dentry.identifier, index, node: dentry.node)
+            setDirectoryDentry(of: Node(index: Int(dentry.node)), to: index)
+        }
+    }
+
     /// Whether a directory is one that never leaves this device, or is below one.
     func isLocal(_ directory: Node) -> Bool {
         var walk = directory
