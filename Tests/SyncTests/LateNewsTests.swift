@@ -87,4 +87,40 @@ import Testing
         #expect(pictures[0] == pictures[1])
         #expect(pictures[0].keys.sorted() == ["f", "mine"])
     }
+
+    /// A device has removed a file, and has nothing left of it since its trash was emptied. Another one has moved the file
+    /// meanwhile: it is told whole.
+    @Test func aFileIsToldToWhoHasNothingLeftOfIt() async throws {
+        let pair = try VaultPair()
+        try folder(pair, 0).make()
+        _ = folder(pair, 0).perform(.save("f", "w1"))
+        try await pair.syncAll()
+        _ = folder(pair, 0).perform(.unlink("f"))
+        pair.devices[0].vault.purgeTrash(now: .max)
+        _ = folder(pair, 1).perform(.rename("f", "g"))
+        try await pair.sync(1)
+        try await pair.sync(0)
+        try await pair.syncAll()
+        for device in 0..<2 { #expect(try folder(pair, device).words() == ["w1"]) }
+    }
+
+    /// What somebody writes into a file that was moved over another one meets, on every device, the versions that the mover
+    /// had of it (three writers, history 222 of an earlier generator).
+    @Test func aFileThatWasMovedOverAnotherOneHasItsVersions() async throws {
+        let pair = try VaultPair(devices: 3)
+        try folder(pair, 0).make()
+        _ = folder(pair, 0).perform(.create("a"))
+        try await pair.syncAll()
+        _ = folder(pair, 1).perform(.save("a", "w10"))
+        _ = folder(pair, 0).perform(.save("a", "w11"))
+        try await pair.sync(0)
+        _ = folder(pair, 0).perform(.create("b"))
+        _ = folder(pair, 0).perform(.rename("a", "b"))
+        try await pair.sync(1)
+        try await pair.syncAll()
+        try await pair.syncAll()
+        let pictures = try pictures(pair)
+        #expect(pictures[0] == pictures[1] && pictures[1] == pictures[2])
+        #expect(try folder(pair, 2).words() == ["w10", "w11"])
+    }
 }

@@ -18,8 +18,17 @@ final class VaultFamily: Sendable {
     private let enrolments: [Enrolment?]
     var count: Int { enrolments.count }
 
+    /// A new folder for vaults whose files need not last: in memory, where the system has a place for that.
+    static func folder(_ name: String) -> URL {
+        let memory = "/dev/shm"
+        let base =
+            FileManager.default.isWritableFile(atPath: memory)
+            ? URL(fileURLWithPath: memory) : FileManager.default.temporaryDirectory
+        return base.appendingPathComponent("\(name) \(UUID().uuidString)")
+    }
+
     private init(count: Int) throws {
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("vault family \(UUID().uuidString)")
+        let path = Self.folder("vault family")
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: path) }
         let directory = FilePath(path.path)

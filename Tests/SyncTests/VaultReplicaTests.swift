@@ -21,8 +21,7 @@ final class VaultPair {
     init(devices count: Int = 2, segmentsBeforeSnapshot: UInt64 = 16) throws {
         self.segmentsBeforeSnapshot = segmentsBeforeSnapshot
         let family = try VaultFamily.three.get()
-        directory = FilePath(
-            FileManager.default.temporaryDirectory.appendingPathComponent("pair \(UUID().uuidString)").path)
+        directory = FilePath(VaultFamily.folder("pair").path)
         let (folder, shared) = (directory, SharedRemote(devices: count))
         devices = try (0..<count).map { try VaultDevice($0, of: family, in: folder) }
         (remote, remotes) = (shared, (0..<count).map { MemoryRemote(shared, device: $0) })

@@ -28,7 +28,7 @@ final class VaultSchedule {
 
     init(seed: UInt64, isTwinned: Bool) throws {
         let family = try VaultFamily.three.get()
-        let path = FileManager.default.temporaryDirectory.appendingPathComponent("schedule \(UUID().uuidString)")
+        let path = VaultFamily.folder("schedule")
         directory = FilePath(path.path)
         random = Randomness(seed: seed)
         let number = 2 + Int(seed % 2)

@@ -52,21 +52,10 @@ struct History: Sendable, CustomStringConvertible {
         }.joined(separator: "\n")
     }
 
-    /// Each history that has one thing less.
-    var shorter: [History] {
-        var found: [History] = []
-        for index in rounds.indices.reversed() {
-            // Its calls go to the next round.
-            var less = self
-            let gone = less.rounds.remove(at: index)
-            if index < less.rounds.count { less.rounds[index].moves = gone.moves + less.rounds[index].moves }
-            if gone.moves.isEmpty || index < less.rounds.count { found.append(less) }
-            for move in rounds[index].moves.indices.reversed() {
-                var less = self
-                less.rounds[index].moves.remove(at: move)
-                found.append(less)
-            }
-        }
-        return found
+    /// The calls go to the round behind; those that have none go too.
+    mutating func removeRounds(_ range: Range<Int>) {
+        let moves = rounds[range].flatMap(\.moves)
+        rounds.removeSubrange(range)
+        if range.lowerBound < rounds.count { rounds[range.lowerBound].moves = moves + rounds[range.lowerBound].moves }
     }
 }

@@ -191,12 +191,12 @@ final class HistoryFolder: HistoryPlace {
 
     func paths() throws -> [String] { try everything().map(\.path).sorted() }
 
-    func words() throws -> Set<String> {
-        var words: Set<String> = []
+    func texts() throws -> [Set<String>] {
+        var files: [Node: Set<String>] = [:]
         for item in try everything() where try !item.isLocal && kind(item.node) == FileType.regular {
-            for word in try device.text(item.node).split(whereSeparator: \.isWhitespace) { words.insert(String(word)) }
+            files[item.node] = Set(try device.text(item.node).split(whereSeparator: \.isWhitespace).map(String.init))
         }
-        return words
+        return Array(files.values)
     }
 
     func picture() throws -> [String: String] {

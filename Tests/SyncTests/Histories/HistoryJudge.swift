@@ -38,8 +38,15 @@ struct HistoryJudge {
     /// Texts that come several times cannot be followed for long.
     private static func once(_ words: Set<String>) -> Set<String> { words.filter { $0.hasPrefix("w") } }
 
-    mutating func note(_ device: Int, before: Set<String>, after: Set<String>) {
-        let (lost, new) = (before.subtracting(after), after.subtracting(before))
+    /// A device has done something to its folder.
+    ///
+    /// - Parameters:
+    ///   - before: in how many files each word was.
+    ///   - after: in how many it is.
+    mutating func note(_ device: Int, before: [String: Int], after: [String: Int]) {
+        // Of two files with the same text each of two devices may remove one.
+        givenUp.formUnion(before.filter { after[$0.key] ?? 0 < $0.value }.keys)
+        let (lost, new) = (Set(before.keys).subtracting(after.keys), Set(after.keys).subtracting(before.keys))
         fresh[device] = fresh[device].subtracting(lost).union(new)
         for other in inbound.indices { inbound[other].subtract(lost) }
         givenUp.formUnion(lost)
@@ -61,9 +68,10 @@ struct HistoryJudge {
         var fault: String?
         let lost = Self.once(before.subtracting(after)).subtracting(givenUp)
         if !lost.isEmpty { fault = "device \(device) loses \(lost.sorted())" }
-        let unsaved = fresh[device].subtracting(after)
+        // A text that was there before may be no edit at all beside one of somebody else.
+        let unsaved = Self.once(fresh[device]).subtracting(after)
         if !unsaved.isEmpty { fault = "device \(device) loses its own \(unsaved.sorted())" }
-        let unseen = inbound[device].subtracting(after).filter { writers[$0]?.count == 1 }
+        let unseen = Self.once(inbound[device]).subtracting(after).filter { writers[$0]?.count == 1 }
         if !unseen.isEmpty { fault = "device \(device) does not get \(unseen.sorted())" }
         let back = gone.union(heard(by: device)).intersection(after)
         if !back.isEmpty { fault = "device \(device) shows \(back.sorted()) again" }

@@ -30,13 +30,20 @@ protocol HistoryPlace: AnyObject {
 
     /// The paths of all that goes to other devices, sorted.
     func paths() throws -> [String]
-    /// All words of contents, without those of names that stay on a device.
-    func words() throws -> Set<String>
+    /// The words of each file, without those of names that stay on a device.
+    func texts() throws -> [Set<String>]
     /// What every device has to show alike; of names that stay on a device nothing.
     func picture() throws -> [String: String]
 }
 
 extension HistoryPlace {
+    /// In how many files each word is.
+    func counts() throws -> [String: Int] {
+        try texts().reduce(into: [:]) { counts, words in for word in words { counts[word, default: 0] += 1 } }
+    }
+
+    func words() throws -> Set<String> { try texts().reduce(into: []) { $0.formUnion($1) } }
+
     /// Closes what programs have open there.
     func closeAll() {
         for open in opened { close(open.file) }

@@ -1,3 +1,4 @@
+import Format
 import Foundation
 import Sync
 import SystemPackage
@@ -51,6 +52,10 @@ final class HistoryRun {
     }
 
     func run() async throws {
+        try await Identifier.$repeatable.withValue(fleet.identifiers) { try await runAll() }
+    }
+
+    private func runAll() async throws {
         defer { for folder in folders.joined() { folder.closeAll() } }
         for folder in folders { try folder[0].make() }
         for _ in 0..<2 { for device in 0..<fleet.count { _ = try await fleet.synchronise(device) } }
@@ -63,7 +68,10 @@ final class HistoryRun {
             try await synchronise(device)
         }
         for folder in folders.joined() { folder.closeAll() }
-        for _ in 0..<2 { for device in 0..<fleet.count where faults.isEmpty { try await synchronise(device) } }
+        // Of three edits two are one after the first round, and that and the third after the next.
+        for _ in 0..<max(2, writers) {
+            for device in 0..<fleet.count where faults.isEmpty { try await synchronise(device) }
+        }
         if faults.isEmpty { try judgeTheEnd() }
     }
 
@@ -74,10 +82,10 @@ final class HistoryRun {
 
     private func perform(_ move: History.Move, _ number: Int) throws {
         let folder = folders[number][move.device]
-        let before = try folder.words()
+        let before = try folder.counts()
         let owed = folder.perform(move.step)
-        let after = try folder.words()
-        if let owed, !after.contains(owed) { faults[number] = "nowhere is \(owed), of \(move.step)" }
+        let after = try folder.counts()
+        if let owed, after[owed] == nil { faults[number] = "nowhere is \(owed), of \(move.step)" }
         judges[number].note(move.device, before: before, after: after)
     }
 
@@ -95,6 +103,7 @@ final class HistoryRun {
             let after = try folder[device].words()
             guard faults[number] == nil else { continue }
             faults[number] = judges[number].fault(ofSynchronising: device, before: before[number], after: after)
+            if let fault = faults[number] { faults[number] = try "\(fault), which shows \(folder[device].picture())" }
             guard writers == 1 else { continue }
             let picture = try folder[device].picture()
             if device == 0 { published[number] = picture }
@@ -125,23 +134,77 @@ final class HistoryRun {
         return paths.map { "\($0): \(expected[$0] ?? "nothing") and \(found[$0] ?? "nothing")" }.joined(separator: "; ")
     }
 
-    /// The shortest history found that is still at fault.
+    // MARK: The shortest that are still at fault
+
+    /// Histories that are at fault together, each as short as was found; nil where they are not at fault again.
+    ///
+    /// Calls and rounds are left out in parts of half of them, a quarter and so on (Zeller and Hildebrandt 2002, "Simplifying
+    /// and isolating failure-inducing input").
+    ///
+    /// - Parameter batch: with the same devices synchronising one after the other.
     static func shrink(
-        _ history: History, on fleet: () throws -> any HistoryFleet, writers: Int
-    ) async throws -> (History, String) {
-        var (best, what) = (history, "not found again")
-        var isShorter = true
-        while isShorter {
-            isShorter = false
-            for shorter in best.shorter {
-                // Which of two wins may lie in identifiers, which are random.
-                for _ in 0..<2 where !isShorter {
-                    guard let fault = try await fault(shorter, on: fleet, writers: writers) else { continue }
-                    (best, what, isShorter) = (shorter, fault, true)
+        _ batch: [History], on fleet: () throws -> any HistoryFleet, writers: Int
+    ) async throws -> (batch: [History], what: String)? {
+        guard var what = try await fault(batch, on: fleet, writers: writers) else { return nil }
+        var best = batch
+        for isFirst in [true, false] {
+            for parts in isFirst ? [HistoryParts.histories, .moves, .rounds] : [.histories, .moves] {
+                var size = max(1, parts.count(in: best) / 2)
+                while true {
+                    var start = 0
+                    while start < parts.count(in: best) {
+                        let shorter = parts.removed(start..<min(start + size, parts.count(in: best)), from: best)
+                        if !shorter.isEmpty, let fault = try await fault(shorter, on: fleet, writers: writers) {
+                            (best, what) = (shorter, fault)
+                        } else {
+                            start += size
+                        }
+                    }
+                    guard size > 1 else { break }
+                    size /= 2
                 }
-                if isShorter { break }
             }
         }
         return (best, what)
+    }
+
+    private static func fault(
+        _ batch: [History], on fleet: () throws -> any HistoryFleet, writers: Int
+    ) async throws -> String? {
+        let run = try HistoryRun(batch, on: fleet(), writers: writers)
+        try await run.run()
+        return run.faults.isEmpty ? nil : run.faults.values.sorted().joined(separator: "; ")
+    }
+}
+
+/// What can be left out of histories that run together.
+private enum HistoryParts {
+    case histories, rounds, moves
+
+    func count(in batch: [History]) -> Int {
+        switch self {
+        case .histories: batch.count
+        case .rounds: batch.first?.rounds.count ?? 0
+        case .moves: batch.reduce(0) { $0 + $1.rounds.reduce(0) { $0 + $1.moves.count } }
+        }
+    }
+
+    func removed(_ range: Range<Int>, from batch: [History]) -> [History] {
+        var less = batch
+        switch self {
+        case .histories: less.removeSubrange(range)
+        case .rounds: for number in less.indices { less[number].removeRounds(range) }
+        case .moves:
+            var place = 0
+            for number in less.indices {
+                for round in less[number].rounds.indices {
+                    let moves = less[number].rounds[round].moves
+                    let kept = moves.indices.filter { !range.contains(place + $0) }
+                    less[number].rounds[round].moves = kept.map { moves[$0] }
+                    place += moves.count
+                }
+            }
+        }
+        return less
     }
 }

@@ -168,6 +168,92 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
                 ),
             ]),
         KnownHistory(
+            "a file comes back that two have removed, and is edited", writers: 2, shown: ["w4": "d/f"],
+            folder + [
+                ([(1, .save("d/f", "w3")), (0, .unlink("d/f"))], 1), ([(1, .unlink("d/f"))], 0),
+                ([(0, .save("d/f", "w4"))], 0), ([], 1),
+            ]),
+        KnownHistory(
+            "a file is moved over one that was removed, in a folder that was removed", writers: 2,
+            shown: ["w3": "d/e"],
+            [
+                ([(1, .makeDirectory("d"))], 1), ([], 0), ([(1, .save("d/e", "w1"))], 1),
+                (
+                    [
+                        (0, .save("b", "w3")), (1, .unlink("d/e")), (0, .removeTree("d")), (0, .rename("b", "a")),
+                    ], 0
+                ),
+                ([(0, .rename("a", "d/e"))], 1), ([], 0), ([], 1),
+            ]),
+        KnownHistory(
+            "a file comes back beside one with its content, which is written anew", writers: 2, shown: ["w37": "b"],
+            [
+                ([(0, .save("b", "w28")), (0, .save("d", "w37"))], 0), ([], 1),
+                ([(1, .rename("d", "b")), (0, .linkOver("d", "b"))], 0),
+                ([(1, .save("d", "w60")), (0, .unlink("d"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a name is removed of a file that is written under another one, and told again", writers: 2,
+            shown: ["w3": "e"],
+            [
+                ([(1, .save("e", "w1"))], 1), ([], 0), ([(0, .unlink("e")), (1, .link("e", "d"))], 0),
+                ([(1, .save("d", "w3"))], 1), ([], 0), ([], 1),
+            ]),
+        KnownHistory(
+            "a copy is removed, and the file beside it", writers: 2,
+            file + [
+                ([(1, .save("f", "w2")), (0, .save("f", "w3"))], 1), ([], 0),
+                ([(1, .unlink("f")), (0, .removeCopy(0))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a file is written with the bytes of the copy beside it", writers: 2,
+            file + [
+                ([(1, .save("f", "w2")), (0, .save("f", "w3"))], 1), ([], 0), ([], 1),
+                ([(0, .save("f", "w2")), (1, .save("f", "w3"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a file gets another name, and loses both", writers: 1, gone: ["w1"],
+            file + [([(0, .link("f", "g")), (0, .unlink("f")), (0, .unlink("g"))], 0), ([], 1)]),
+        KnownHistory(
+            "each of two devices removes one of two names", writers: 2, shown: ["w1": ""],
+            [
+                ([(0, .save("f", "w1")), (0, .link("f", "g"))], 0), ([], 1),
+                ([(0, .unlink("f")), (1, .unlink("g"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "each of two devices removes one of two names, of which a merge has moved one", writers: 2,
+            shown: ["w1": ""],
+            [
+                ([(1, .makeDirectory("d")), (1, .save("b", "w1"))], 1), ([], 0),
+                ([(0, .remake("d", "g", "w3")), (1, .linkOver("b", "d/f"))], 1), ([], 0),
+                ([(0, .unlink("b")), (1, .unlink("d/f"))], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a file is edited that was removed in a folder which nobody has heard of", writers: 2,
+            shown: ["w54": "d/g"],
+            [
+                ([(0, .save("a", "w28"))], 0), ([], 1),
+                (
+                    [
+                        (0, .makeDirectory("d")), (0, .rename("a", "d/g")), (0, .remake("d", "g", "w48")),
+                        (1, .save("a", "w54")),
+                    ], 0
+                ), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a name is removed, and the file is written twice under another one", writers: 2,
+            [
+                ([(1, .save("f", "w1"))], 1), ([], 0), ([(1, .link("f", "a"))], 1), ([], 0),
+                ([(1, .append("a", "w2")), (1, .unlink("a")), (1, .save("f", "w3"))], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "a copy stands beside the first name, and that is removed", writers: 2,
+            file + [
+                ([(0, .link("f", "g")), (0, .link("f", "h"))], 0), ([], 1),
+                ([(0, .save("f", "w2")), (1, .save("g", "w3"))], 0), ([], 1), ([], 0),
+                ([(0, .unlink("f"))], 0), ([], 1), ([(0, .unlink("g"))], 0), ([], 1),
+            ]),
+        KnownHistory(
             "a program writes on through a descriptor from before an edit", writers: 2,
             shown: ["w2": "f", "w3": "f"],
             file + [([(1, .open("f")), (0, .append("f", "w2"))], 0), ([], 1), ([(1, .write("w3"))], 1), ([], 0)]),

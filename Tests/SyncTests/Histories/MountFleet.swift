@@ -1,12 +1,15 @@
 import Foundation
 import TestSupport
 
+@testable import Vault
+
 /// The program itself: vaults that are mounted, and a folder as their remote.
 final class MountFleet: HistoryFleet {
     private let homes: [TemporaryHome]
     private static let password = "plum violet anchor 47 harbour"
     private static let email = "ann@example.org"
     var count: Int { homes.count }
+    let identifiers: IdentifierSource? = nil
 
     init(devices: Int) throws {
         homes = try (0..<devices).map { _ in try TemporaryHome() }

@@ -120,12 +120,13 @@ final class MountedFolder: HistoryPlace {
 
     func paths() throws -> [String] { try everything().map(\.path).sorted() }
 
-    func words() throws -> Set<String> {
-        var words: Set<String> = []
+    func texts() throws -> [Set<String>] {
+        var files: [ino_t: Set<String>] = [:]
         for item in try everything() where item.status.st_mode & S_IFMT == S_IFREG {
-            for word in try text(item.path).split(whereSeparator: \.isWhitespace) { words.insert(String(word)) }
+            files[item.status.st_ino] = Set(
+                try text(item.path).split(whereSeparator: \.isWhitespace).map(String.init))
         }
-        return words
+        return Array(files.values)
     }
 
     func picture() throws -> [String: String] {
