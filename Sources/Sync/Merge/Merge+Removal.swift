@@ -20,7 +20,11 @@ extension Merge {
         var edits = changes.compactMap { (change) -> ContentChange? in
             if case .content(let edit) = change, edit.stamp.device == own { edit } else { nil }
         }
-        for edit in edits { try joinGroups(of: edit.lineage) }
+        let contested = Set(try replica.contested().map(\.lineage))
+        for edit in edits where contested.contains(edit.lineage) { try joinGroups(of: edit.lineage) }
+        // The rule, and above all at the first push.
+        let kept = try replica.removed() + replica.removedButShown()
+        guard !kept.isEmpty else { return }
         for case .removal(let told) in changes {
             guard var register = try replica.entry(told.entry),
                 let index = register.removals.firstIndex(where: { $0.stamp == told.stamp })

@@ -108,19 +108,20 @@ struct OwnChanges {
         let stamps = [record.stamp] + record.heads.prefix(1)
         guard stamps.contains(where: { isNew($0) && $0.lamport <= lamport }) else { return }
         try add(record, slot)
-        try addNames(of: lineage)
+        try addNames(of: lineage, record)
     }
 
     private mutating func addWhole(_ identifier: Identifier) throws(Errno) {
         guard let (lineage, slot) = try known(identifier) else { return }
-        try add(try committer.loadFile(slot).0, slot, isWhole: true)
-        try addNames(of: lineage)
+        let record = try committer.loadFile(slot).0
+        try add(record, slot, isWhole: true)
+        try addNames(of: lineage, record)
     }
 
     /// A file without a name would be nothing to the others. One that is removed is not told once more: whoever has forgotten
     /// it by now would take it for a new one.
-    private mutating func addNames(of lineage: Identifier) throws(Errno) {
-        let isDirectory = try transaction.lineage(lineage)?.isDirectory == true
+    private mutating func addNames(of lineage: Identifier, _ record: FileRecord) throws(Errno) {
+        let isDirectory = record.mode & FileType.mask == FileType.directory
         for entry in transaction.entries(of: lineage) {
             guard let register = try transaction.entry(entry), register.isShown,
                 register.removals.isEmpty || !isDirectory
