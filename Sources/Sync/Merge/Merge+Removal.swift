@@ -43,6 +43,8 @@ extension Merge {
         guard !applied.covers(change.stamp), var register = try replica.entry(entry), !register.removals.isEmpty else {
             return
         }
+        // The segment places it anew.
+        if let move = moves[entry], self.register(of: move).isLater(than: register) { return }
         let before = register.removals
         // Whoever changes a file tells its names that are there.
         if moves[entry] == nil { for index in before.indices { take(change, into: &register.removals[index]) } }

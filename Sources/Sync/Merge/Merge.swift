@@ -199,7 +199,7 @@ struct Merge<Replica: ReplicaTransaction> {
         _ = try detachCopies(ofNameless: old.placement.lineage, rivals)
     }
 
-    private func register(of change: EntryChange) -> EntryRegister {
+    func register(of change: EntryChange) -> EntryRegister {
         var register = EntryRegister(placement: change, isShown: false)
         if let settlement = settlements[change.entry], settlement.stamp == change.stamp {
             register.settles = settlement.replaced

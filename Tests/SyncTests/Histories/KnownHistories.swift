@@ -212,6 +212,9 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
                 ([(0, .save("f", "w2")), (1, .save("f", "w3"))], 0), ([], 1), ([], 0),
             ]),
         KnownHistory(
+            "a file is removed, and made again later", writers: 1,
+            file + [([(0, .unlink("f"))], 0), ([(0, .save("f", "w2"))], 0), ([], 1)]),
+        KnownHistory(
             "a file gets another name, and loses both", writers: 1, gone: ["w1"],
             file + [([(0, .link("f", "g")), (0, .unlink("f")), (0, .unlink("g"))], 0), ([], 1)]),
         KnownHistory(
