@@ -66,7 +66,10 @@ public protocol ReplicaTransaction: AnyObject {
     func entry(in parent: Identifier, named name: [UInt8]) throws(SyncError) -> Identifier?
     /// The shown entries in a directory.
     func children(of lineage: Identifier) throws(SyncError) -> [Identifier]
-    /// Removed directories that are shown because something is in them.
+    /// Whether there are entries of which removals are remembered.
+    var hasRegisters: Bool { get }
+    /// Entries of which there are removals, and that are shown: directories with something in them, and files of which a
+    /// version is live that the removal has not seen.
     func removedButShown() throws(SyncError) -> [Identifier]
     /// Entries that are not shown, as long as it is remembered that they were there.
     func removed() throws(SyncError) -> [Identifier]

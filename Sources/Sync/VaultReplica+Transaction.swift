@@ -94,6 +94,8 @@ public final class VaultTransaction: ReplicaTransaction {
 
     public func children(of lineage: Identifier) -> [Identifier] { vault.children(of: lineage).sorted() }
 
+    public var hasRegisters: Bool { vault.hasRegisters }
+
     public func removedButShown() -> [Identifier] { vault.removedButShown() }
 
     public func removed() -> [Identifier] { vault.removed() }

@@ -186,6 +186,8 @@ final class MemoryTransaction: ReplicaTransaction {
         (store.lineages[lineage], store.contents[lineage]) = (nil, nil)
     }
 
+    var hasRegisters: Bool { store.entries.values.contains { !$0.removals.isEmpty } }
+
     func forget(_ entry: Identifier) {
         if store.entries[entry]?.isShown == false { store.entries[entry] = nil }
     }

@@ -44,6 +44,14 @@ public struct RemovalChange: Equatable, Sendable {
     /// Whoever took one of several names has not given up the content.
     public var isOfOneName: Bool { saw.contains(.zero) }
 
+    /// It has seen these, too. Beyond ``Limits/stamps`` the first are dropped, but not that it is of one name.
+    public mutating func add(_ versions: [Stamp]) {
+        let isOfOneName = isOfOneName
+        let all = saw.filter { $0 != .zero } + versions.filter { $0 != .zero && !saw.contains($0) }
+        let kept = all.suffix(Limits.stamps - (isOfOneName ? 1 : 0))
+        saw = (isOfOneName ? [.zero] : []) + kept
+    }
+
     public init(entry: Identifier, stamp: Stamp, saw: [Stamp]) {
         (self.entry, self.stamp, self.saw) = (entry, stamp, saw)
     }
@@ -113,6 +121,8 @@ public struct ChunkReference: Equatable, Sendable {
 extension Limits {
     /// The most stamps that a removal has seen or a content replaces.
     public static let stamps = 255
+    /// The most removals that a register keeps: with as many stamps each it is within ``syncRecord``.
+    public static let removals = 64
     /// Blobs up to this many bytes stand in the segment.
     public static let embeddedBlob = 16384
     /// A blob: seal and ciphertext of a chunk, in bytes.

@@ -6,13 +6,23 @@ public struct EntryRegister: Equatable, Sendable {
     }
     /// Where a merge has made the placement: the one before it, which somebody has made.
     public var settles: Stamp?
-    /// Removals that nothing has undone: see ``RemovalChange``.
+    /// Removals of who knew the placement, whether they hold or not: see ``RemovalChange``. At most ``Limits/removals``.
     public var removals: [RemovalChange]
-    /// It is in the tree. A removed directory is, as long as something in it is.
+    /// It is in the tree. A removed directory is, as long as something in it is, and a file of which a version is live that
+    /// its removal has not seen.
     public var isShown: Bool
 
     public init(placement: EntryChange, removals: [RemovalChange] = [], isShown: Bool = true) {
         (self.placement, self.removals, self.isShown) = (placement, removals, isShown)
+    }
+
+    /// One more removal.
+    public mutating func add(_ removal: RemovalChange) { removals = EntryRegister.bounded(removals + [removal]) }
+
+    /// As many as a register has room for: the latest.
+    public static func bounded(_ removals: [RemovalChange]) -> [RemovalChange] {
+        guard removals.count > Limits.removals else { return removals }
+        return Array(removals.sorted { $0.stamp < $1.stamp }.suffix(Limits.removals))
     }
 
     /// The placement that somebody has made: this one, or what it stands for.

@@ -179,8 +179,7 @@ extension Merge {
     mutating func removeOwn(_ register: inout EntryRegister, isOfOneName: Bool = false) throws(SyncError) {
         let versions = try versions(of: register.placement.lineage)
         let saw = Array(((isOfOneName ? [.zero] : []) + versions).prefix(Limits.stamps))
-        register.removals.append(
-            RemovalChange(entry: register.placement.entry, stamp: replica.nextStamp(), saw: saw))
+        register.add(RemovalChange(entry: register.placement.entry, stamp: replica.nextStamp(), saw: saw))
         try show(register)
         try replica.noteOwn(.removal(register.placement.entry))
     }

@@ -23,16 +23,14 @@ extension Merge {
         let contested = Set(try replica.contested().map(\.lineage))
         for edit in edits where contested.contains(edit.lineage) { try joinGroups(of: edit.lineage) }
         // The rule, and above all at the first push.
-        let kept = try replica.removed() + replica.removedButShown()
-        guard !kept.isEmpty else { return }
+        guard replica.hasRegisters else { return }
         for case .removal(let told) in changes {
             guard var register = try replica.entry(told.entry),
                 let index = register.removals.firstIndex(where: { $0.stamp == told.stamp })
             else { continue }
-            let saw = register.removals[index].saw
-            let live = try versions(of: register.placement.lineage).filter { !saw.contains($0) }
-            register.removals[index].saw = Array((saw + live).suffix(Limits.stamps))
-            if !live.isEmpty { try replica.put(register) }
+            let before = register.removals
+            register.removals[index].add(try versions(of: register.placement.lineage))
+            if register.removals != before { try replica.put(register) }
         }
         for case .entry(let told) in changes { moves[told.entry] = told }
         try revive(by: &edits)
@@ -61,7 +59,7 @@ extension Merge {
         guard knows(removal.stamp), !removal.saw.contains(change.stamp),
             change.replaces.allSatisfy({ removal.saw.contains($0) })
         else { return }
-        removal.saw = Array((removal.saw + [change.stamp]).suffix(Limits.stamps))
+        removal.add([change.stamp])
     }
 
     mutating func apply(_ change: RemovalChange) throws(SyncError) {
@@ -72,15 +70,13 @@ extension Merge {
         try tellWhole(lineage)
         guard knows(register.asked) else { return }
         var change = change
-        change.saw += try versions(of: lineage).filter { knows($0) && !change.saw.contains($0) }
-        change.saw = Array(change.saw.suffix(Limits.stamps))
-        let known = register.removals
-        register.removals = [change]
-        let holds = try isRemoved(register)
-        register.removals = Array((known + [change]).suffix(Limits.stamps))
-        guard holds else {
+        let live = try versions(of: lineage)
+        change.add(live.filter { knows($0) })
+        register.add(change)
+        guard live.allSatisfy({ change.saw.contains($0) }) else {
             // It may yet hold: once the versions that it has not seen are dealt with.
-            return register.placement.stamp.device == Identifier.none ? () : try replica.put(register)
+            if register.placement.stamp.device != Identifier.none { try replica.put(register) }
+            return
         }
         // A merge has put it elsewhere, which is no reason to keep what somebody has removed. Who has only a snapshot of that
         // does not know it, and is told.

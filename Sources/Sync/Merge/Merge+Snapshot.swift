@@ -91,7 +91,7 @@ extension Merge {
         var both: [RemovalChange] = []
         for var removal in ours.removals {
             guard let same = theirs.removals.first(where: { $0.stamp == removal.stamp }) else { continue }
-            removal.saw = Array((removal.saw + same.saw.filter { !removal.saw.contains($0) }).suffix(Limits.stamps))
+            removal.add(same.saw)
             both.append(removal)
         }
         let shared = Set(both.map(\.stamp))
@@ -101,7 +101,7 @@ extension Merge {
         let isTheirsLater = theirs.isLater(than: ours)
         if isTheirsLater, !hasSeen(theirs.asked) { mine = [] }
         if !isTheirsLater, !knows(ours.asked) { other = [] }
-        return both + mine + other
+        return EntryRegister.bounded(both + mine + other)
     }
 
     /// Versions that their removals have not seen bring entries back.

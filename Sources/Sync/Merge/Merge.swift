@@ -224,7 +224,7 @@ struct Merge<Replica: ReplicaTransaction> {
         if let known, !placed.isLater(than: known) { return }
         guard try arrive(change.lineage) else { return }
         if var removal = removals[change.entry] {
-            removal.saw += try versions(of: change.lineage).filter { !removal.saw.contains($0) }
+            removal.add(try versions(of: change.lineage))
             placed.removals = [removal]
         }
         try show(placed)

@@ -68,7 +68,7 @@ extension Committer {
         let placement = EntryChange(
             entry: entry.identifier, parent: entry.parent, lineage: file.lineage, stamp: entry.stamp, name: entry.name)
         var register = EntryRegister(
-            placement: placement, removals: Array((kept + [removal]).suffix(Limits.stamps)), isShown: false)
+            placement: placement, removals: EntryRegister.bounded(kept + [removal]), isShown: false)
         register.settles = entry.settles
         try keepRegister(register)
     }
@@ -76,11 +76,9 @@ extension Committer {
     /// The last name of a file goes, and nobody has heard of that name: whoever knows another one, which was removed while
     /// this one was there, has to hear that the file is given up.
     private func giveUp(_ lineage: Identifier, _ saw: [Stamp]) throws(Errno) {
-        guard !saw.isEmpty, let known = sync.entries[lineage]?.max(), var register = try keptRegister(of: known),
-            !register.isShown
-        else { return }
-        let removal = RemovalChange(entry: known, stamp: nextStamp(), saw: saw)
-        register.removals = Array((register.removals + [removal]).suffix(Limits.stamps))
+        let hidden = sync.entries[lineage]?.filter { sync.registers[$0]?.isShown == false }
+        guard !saw.isEmpty, let known = hidden?.max(), var register = try keptRegister(of: known) else { return }
+        register.add(RemovalChange(entry: known, stamp: nextStamp(), saw: saw))
         try keepRegister(register)
         operations.append(Operation(kind: .removal, subject: known, parent: register.placement.parent))
     }

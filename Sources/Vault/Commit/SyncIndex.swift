@@ -8,7 +8,7 @@ struct SyncIndex {
         var slot: Int64
         var lineage: Identifier
         var parent: Identifier
-        /// It was removed, and is shown because something is in it.
+        /// Though it was removed: something is in it, or a version of it is live that the removal has not seen.
         var isShown: Bool
     }
 

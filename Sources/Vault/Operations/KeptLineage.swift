@@ -18,13 +18,13 @@ extension Vault {
     /// Inside a transaction, before the file's record changes: leaves its lineage in the trash, with its content.
     ///
     /// - Parameter entry: the removed one, whose row that becomes.
-    /// - Returns: nil where no other device can know of the lineage.
+    /// - Returns: nil where no other device can know of the lineage, or the file is too large for that.
     func keepLineage(
         of record: FileRecord, at slot: Int64, under entry: EntryRecord, _ entrySlot: Int64, _ entrySeal: Seal,
         now: Timestamp, in committer: Committer
     ) throws(Errno) -> KeptLineage? {
         let isKnown = entry.made <= committer.root.heard || committer.sync.entries[record.lineage]?.isEmpty == false
-        guard committer.root.isReplicated, isKnown else { return nil }
+        guard committer.root.isReplicated, isKnown, record.content.size <= Limits.keptLineage else { return nil }
         var kept = record
         (kept.identifier, kept.inode) = (.fresh(), committer.root.nextInode)
         committer.root.nextInode += 1
@@ -77,4 +77,9 @@ extension Vault {
             }
         }
     }
+}
+
+extension Limits {
+    /// The largest content that is kept with a lineage, in bytes: each chunk costs a row, while the rename waits.
+    static let keptLineage: UInt64 = 64 << 20
 }

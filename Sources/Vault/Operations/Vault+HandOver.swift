@@ -54,7 +54,7 @@ extension Vault {
     ///
     /// - Returns: the entry that the heir's name has from now on.
     func handOver(
-        _ dentry: Dentry, _ inode: Inode, to heir: Heir, in committer: Committer
+        _ dentry: Dentry, _ inode: Inode, to heir: Heir, now: Timestamp, in committer: Committer
     ) throws(Errno) -> HandedOver {
         let (leaving, leavingSeal) = try committer.loadEntry(dentry.slot)
         let (standing, standingSeal) = try committer.loadEntry(heir.dentry.slot)
@@ -62,7 +62,7 @@ extension Vault {
         var (record, seal) = try committer.loadFile(heir.inode.slot)
         try committer.noteRemoval(of: standing, record)
         let left = try keepLineage(
-            of: record, at: heir.inode.slot, under: standing, heir.dentry.slot, standingSeal, now: inode.changed,
+            of: record, at: heir.inode.slot, under: standing, heir.dentry.slot, standingSeal, now: now,
             in: committer)
         if left == nil { try committer.deleteEntry(heir.dentry.slot, standingSeal) }
         (record.stamp, record.successor, record.lineage) = (committer.nextStamp(), .none, old.lineage)

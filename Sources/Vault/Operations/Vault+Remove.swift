@@ -63,7 +63,7 @@ extension Vault {
         }
         if let heir = heir(of: inode, named: dentry, committer) {
             let handed = try commit(committer) { () throws(Errno) in
-                let handed = try handOver(dentry, inode, to: heir, in: committer)
+                let handed = try handOver(dentry, inode, to: heir, now: touched.changed, in: committer)
                 try storeAttributes(of: touched, in: committer)
                 return handed
             } apply: { tree, handed in

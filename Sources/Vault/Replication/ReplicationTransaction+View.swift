@@ -51,7 +51,10 @@ extension ReplicationTransaction {
             rivals: committer.sync.rivals[lineage]?.stamps ?? [], content: record.content)
     }
 
-    /// Removed directories that are shown because something is in them.
+    /// Whether there are entries of which removals are remembered.
+    public var hasRegisters: Bool { !committer.sync.registers.values.isEmpty }
+
+    /// Entries of which there are removals, and that are shown.
     public func removedButShown() -> [Identifier] { committer.sync.shown.values.keys.sorted() }
 
     /// Entries that are not shown, as long as their registers are kept.
