@@ -89,6 +89,8 @@ public protocol ReplicaTransaction: AnyObject {
     func put(_ content: ContentChange, heads: [Stamp], rivals: [Stamp]) throws(SyncError)
     /// The content stays; what it competes with changes.
     func setHeads(_ heads: [Stamp], rivals: [Stamp], of lineage: Identifier) throws(SyncError)
+    /// The content stays; it was saved at another time.
+    func setSaved(_ time: Timestamp, of lineage: Identifier) throws(SyncError)
     /// Forgets a copy that was shown for a rival and that nobody has touched: entry, lineage and all.
     func withdraw(_ entry: Identifier) throws(SyncError)
     /// Forgets the register of an entry that is not shown.

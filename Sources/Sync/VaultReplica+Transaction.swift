@@ -120,6 +120,10 @@ public final class VaultTransaction: ReplicaTransaction {
         try call { () throws(Errno) in try vault.put(content, heads: heads, rivals: rivals) }
     }
 
+    public func setSaved(_ time: Timestamp, of lineage: Identifier) throws(SyncError) {
+        try call { () throws(Errno) in try vault.setSaved(time, of: lineage) }
+    }
+
     public func setHeads(_ heads: [Stamp], rivals: [Stamp], of lineage: Identifier) throws(SyncError) {
         try call { () throws(Errno) in try vault.setHeads(heads, rivals: rivals, of: lineage) }
     }

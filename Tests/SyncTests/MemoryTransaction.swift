@@ -176,6 +176,8 @@ final class MemoryTransaction: ReplicaTransaction {
         for head in heads { store.history[lineage, default: [:]][head] = bytes }
     }
 
+    func setSaved(_ time: Timestamp, of lineage: Identifier) {}
+
     func setHeads(_ heads: [Stamp], rivals: [Stamp], of lineage: Identifier) {
         store.lineages[lineage]?.heads = heads
         store.lineages[lineage]?.rivals = rivals

@@ -105,8 +105,9 @@ extension SyncEngine {
         seen[own] = nil
         var merge = Merge(
             replica, own: own, author: own, seen: seen, applied: state.seen, top: keys.vault, naming: naming(state))
-        let isMore = try merge.detachCopies(in: changes)
-        let all = isMore ? try replica.ownChanges(atMost: environment.segmentBytes) : changes
+        let isDetached = try merge.detachCopies(in: changes)
+        let isReclaimed = try merge.reclaimDirectories(in: changes)
+        let all = isDetached || isReclaimed ? try replica.ownChanges(atMost: environment.segmentBytes) : changes
         try merge.settleCopies(in: all)
         try merge.settleOldRivals()
         try merge.takeOwn(all)

@@ -75,6 +75,15 @@ extension Merge {
         }
     }
 
+    /// A copy that nobody has touched is as old as the version that it shows, on every device.
+    mutating func setTimes(_ time: Timestamp, of copy: Identifier) throws(SyncError) {
+        guard var attributes = try replica.lineage(copy)?.attributes, attributes.stamp == Copy.stamp,
+            attributes.modified != time
+        else { return }
+        (attributes.accessed, attributes.modified, attributes.changed) = (time, time, time)
+        try replica.put(attributes)
+    }
+
     /// Gives a copy mode, owner and extended attributes of what it is a copy of: those every device comes to.
     private func dress(_ copy: Copy, as original: AttributesChange) throws(SyncError) {
         guard let worn = try replica.lineage(copy.lineage)?.attributes, worn.stamp == Copy.stamp else { return }

@@ -38,17 +38,23 @@ extension Merge {
         return isDetached
     }
 
-    /// A copy that nobody has touched becomes an entry like any other.
+    /// A copy that nobody has touched becomes an entry like any other. Nobody has asked for that: whoever removes the copy
+    /// meanwhile does (found by histories with two writers, at seed 9460).
     mutating func keepCopy(of lineage: Identifier, _ rival: Stamp) throws(SyncError) {
-        guard try isCopyShown(lineage, rival), let copy = try replica.entry(Copy(of: lineage, rival).entry) else {
+        guard try isCopyShown(lineage, rival), var copy = try replica.entry(Copy(of: lineage, rival).entry) else {
             return
         }
-        try detach(copy)
+        try settle(&copy)
+        try showDetached(copy)
     }
 
     private mutating func detach(_ copy: EntryRegister) throws(SyncError) {
         var copy = copy
         try makeOwn(&copy)
+        try showDetached(copy)
+    }
+
+    private mutating func showDetached(_ copy: EntryRegister) throws(SyncError) {
         try show(copy)
         _ = try ownAttributes(of: copy.placement.lineage)
     }

@@ -135,9 +135,13 @@ extension Merge {
         }
     }
 
-    /// Which of two directories of one name stays: one that nobody has removed, else that with the lower identifier.
+    /// Which of two directories of one name stays: one that nobody has removed, nor removes in the segment at hand, else
+    /// that with the lower identifier.
     private func precedes(_ left: EntryRegister, _ right: EntryRegister) -> Bool {
-        if left.removals.isEmpty != right.removals.isEmpty { return left.removals.isEmpty }
+        func stays(_ register: EntryRegister) -> Bool {
+            register.removals.isEmpty && removals[register.placement.entry] == nil
+        }
+        if stays(left) != stays(right) { return stays(left) }
         return left.placement.lineage < right.placement.lineage
     }
 
@@ -191,6 +195,8 @@ extension Merge {
     ) throws(SyncError) -> Bool {
         guard mine.isRegular, theirs.isRegular, mine.content.size == theirs.content.size else { return false }
         if register.placement.lineage == standing.placement.lineage { return true }
+        // What competes with the content would go with it.
+        guard mine.rivals.isEmpty, theirs.rivals.isEmpty else { return false }
         // A file with other names may be written anew by one of those.
         for lineage in [register.placement.lineage, standing.placement.lineage] {
             guard try replica.entries(of: lineage).count == 1 else { return false }

@@ -52,6 +52,11 @@ extension Merge {
         }
         conflicts.append(.revived(entry: entry))
         try place(register)
+        // What a program here has written into the removed file, which it had open, nobody has heard of.
+        let own = own
+        if try versions(of: change.lineage).contains(where: { $0.device == own }) {
+            try replica.noteOwn(.whole(change.lineage))
+        }
     }
 
     /// Whoever knew of a removal that held, and writes the file under another name of it, does not bring that one back.

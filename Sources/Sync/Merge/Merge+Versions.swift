@@ -20,6 +20,8 @@ extension Merge {
 
         var place: Place
         var stamps: [Stamp]
+        /// When a version that has joined it was saved. The earliest counts, on every device.
+        var joined: Timestamp?
         var latest: Stamp { stamps.max() ?? .zero }
     }
 
@@ -39,14 +41,15 @@ extension Merge {
     }
 
     func content(_ group: Group, of lineage: Identifier) throws(SyncError) -> ContentChange? {
+        var content: ContentChange?
         switch group.place {
-        case .present: return try replica.content(of: lineage)
-        case .incoming(let change): return change
-        case .copy(let stamp):
-            guard var content = try replica.content(of: Copy(of: lineage, stamp).lineage) else { return nil }
-            content.lineage = lineage
-            return content
+        case .present: content = try replica.content(of: lineage)
+        case .incoming(let change): content = change
+        case .copy(let stamp): content = try replica.content(of: Copy(of: lineage, stamp).lineage)
         }
+        content?.lineage = lineage
+        if let joined = group.joined, let saved = content?.modified { content?.modified = min(joined, saved) }
+        return content
     }
 
     /// Takes versions out of a lineage, and puts one in.
@@ -64,6 +67,7 @@ extension Merge {
         if let change {
             if let same = try group(withBytesOf: change, in: groups, lineage) {
                 groups[same].stamps.append(change.stamp)
+                groups[same].joined = change.modified
             } else {
                 groups.append(Group(place: .incoming(change), stamps: [change.stamp]))
             }
@@ -82,6 +86,7 @@ extension Merge {
         for group in before.dropFirst() {
             if let content = try content(group, of: lineage), try hasSameBytes(content, present) {
                 groups[0].stamps += group.stamps
+                groups[0].joined = min(groups[0].joined ?? content.modified, content.modified)
             } else {
                 groups.append(group)
             }
@@ -114,6 +119,7 @@ extension Merge {
         }
         if case .present = groups[latest].place {
             try replica.setHeads(heads, rivals: rivals, of: lineage)
+            if groups[latest].joined != nil, let content { try replica.setSaved(content.modified, of: lineage) }
         } else if var content {
             (content.lineage, content.stamp) = (lineage, heads[0])
             try replica.put(content, heads: heads, rivals: rivals)
@@ -146,6 +152,10 @@ extension Merge {
         if case .copy(let stamp) = group.place, stamp == stamps[0] {
             let copy = Copy(of: lineage, stamp).lineage
             if try replica.lineage(copy)?.heads != stamps { try replica.setHeads(stamps, rivals: [], of: copy) }
+            if group.joined != nil, let content = try content(group, of: lineage) {
+                try replica.setSaved(content.modified, of: copy)
+                try setTimes(content.modified, of: copy)
+            }
         } else if let content = try content(group, of: lineage) {
             let isNews = if case .copy = group.place { false } else { true }
             try showCopy(of: content, as: stamps, isNews: isNews)

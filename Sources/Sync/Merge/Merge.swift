@@ -181,8 +181,12 @@ struct Merge<Replica: ReplicaTransaction> {
         let old = register
         register.takePlacement(of: placed)
         if placed.asked == old.asked, !register.removals.isEmpty {
-            // Removed by somebody who knew where it had been put.
-            return register.isShown ? try place(register) : try show(register)
+            // Removed by somebody who knew where it had been put: unless there is an edit with it that he has not seen.
+            guard try arrive(change.lineage) else { return }
+            if register.isShown { return try place(register) }
+            guard try !isRemoved(register) else { return try show(register) }
+            conflicts.append(.revived(entry: change.entry))
+            return try place(register)
         }
         // Either the author has put it back on purpose, or the removal has not seen this.
         if !register.isShown, register.removals.contains(where: { !knows($0.stamp) }) {

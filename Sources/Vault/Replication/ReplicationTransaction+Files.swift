@@ -62,6 +62,15 @@ extension ReplicationTransaction {
         }
         try committer.setRivals(rivals, of: lineage, isContested: heads.count > 1)
     }
+
+    /// The content stays; it was saved at another time.
+    public func setSaved(_ time: Timestamp, of lineage: Identifier) throws(Errno) {
+        guard let file = try file(of: lineage) else { throw .invalidArgument }
+        var (record, seal) = try committer.loadFile(file.slot)
+        guard (record.saved ?? record.modified) != time else { return }
+        record.saved = time == record.modified ? nil : time
+        unsafe try committer.putFile(record, slot: file.slot, previous: seal, content: .keep)
+    }
 }
 
 extension FileRecord {

@@ -106,9 +106,24 @@ struct OwnChanges {
         guard let (lineage, slot) = try known(identifier) else { return }
         let record = try committer.loadFile(slot).0
         let stamps = [record.stamp] + record.heads.prefix(1)
-        guard stamps.contains(where: { isNew($0) && $0.lamport <= lamport }) else { return }
+        guard stamps.contains(where: { isNew($0) && $0.lamport <= lamport }), try !isOnlyHeldOpen(lineage, record)
+        else { return }
         try add(record, slot)
         try addNames(of: lineage, record)
+    }
+
+    /// A program has a removed file open, and has written into it since: as anywhere, that is gone when it is closed. Where
+    /// somebody else's edit brings the file back, it is told.
+    private func isOnlyHeldOpen(_ lineage: Identifier, _ record: FileRecord) throws(Errno) -> Bool {
+        guard let written = record.heads.first else { return false }
+        var isRemoved = false
+        for entry in transaction.entries(of: lineage) {
+            guard let register = try transaction.entry(entry), !register.isShown else { return false }
+            // It was removed with what is written in it.
+            if register.removals.contains(where: { $0.saw.contains(written) }) { return false }
+            if register.removals.contains(where: { $0.stamp < written }) { isRemoved = true }
+        }
+        return isRemoved
     }
 
     private mutating func addWhole(_ identifier: Identifier) throws(Errno) {

@@ -66,7 +66,9 @@ struct HistoryJudge {
     /// What a device has lost by synchronising, or shows from nowhere.
     mutating func fault(ofSynchronising device: Int, before: Set<String>, after: Set<String>) -> String? {
         var fault: String?
-        let lost = Self.once(before.subtracting(after)).subtracting(givenUp)
+        // A program may write on into what was given up, and nobody has heard of that yet.
+        let untold = fresh.indices.filter { $0 != device }.reduce(into: Set<String>()) { $0.formUnion(fresh[$1]) }
+        let lost = Self.once(before.subtracting(after)).subtracting(givenUp).subtracting(untold)
         if !lost.isEmpty { fault = "device \(device) loses \(lost.sorted())" }
         // A text that was there before may be no edit at all beside one of somebody else.
         let unsaved = Self.once(fresh[device]).subtracting(after)

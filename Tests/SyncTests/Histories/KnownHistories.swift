@@ -306,5 +306,47 @@ struct KnownHistory: Sendable, CustomTestStringConvertible {
                 ([(0, .rename("f", "x")), (0, .save("f", "w2")), (1, .save("f", "w3"))], 0),
                 ([(0, .unlink("x"))], 0), ([], 1), ([], 0),
             ]),
+        KnownHistory(
+            "something is written in a folder that was removed and is there for what is in it", writers: 2,
+            shown: ["w2": "d/g"],
+            folder + [
+                ([(1, .removeTree("d")), (0, .create("d/x"))], 1), ([(1, .makeDirectory("d"))], 0),
+                ([(0, .replace("d/g", by: "t", "w2"))], 1), ([], 0), ([], 1), ([], 0),
+            ]),
+        KnownHistory(
+            "something is moved into a folder that was removed, and back", writers: 2, shown: ["w5": "d/e"],
+            [
+                ([(0, .save("b", "w3")), (1, .makeDirectory("d"))], 1), ([], 0),
+                ([(0, .rename("b", "d/f")), (1, .removeTree("d"))], 1), ([], 0),
+                ([(1, .rewrite("b", away: "t", "w4"))], 1), ([(0, .save("d/e", "w5"))], 0), ([], 1),
+            ]),
+        KnownHistory(
+            "something is written anew in a folder that was removed and made again", writers: 2,
+            shown: ["w5": "d/g"],
+            [
+                ([(0, .makeDirectory("d"))], 0), ([], 1),
+                ([(0, .removeTree("d")), (1, .save("d/f", "w2")), (0, .save("d", "w3"))], 0),
+                ([(0, .remake("d", "g", "w4"))], 1), ([(1, .replace("d/g", by: "t", "w5"))], 0),
+            ]),
+        KnownHistory(
+            "two files change places, and one is removed whose text the other has, beside an edit", writers: 2,
+            shown: ["w2": "b"],
+            [
+                ([(1, .save("b", "s1")), (1, .save("d", "s1"))], 1), ([], 0),
+                (
+                    [
+                        (1, .save("d", "s1")), (1, .replace("b", by: "t", "w2")), (0, .exchange("b", "d")),
+                        (0, .unlink("d")),
+                    ], 0
+                ),
+            ]),
+        KnownHistory(
+            "a program writes on into a file that was removed and somebody else has brought back", writers: 2,
+            [
+                ([(0, .save("d", "w1"))], 0), ([(0, .open("d")), (1, .save("d", "w2"))], 1), ([], 0),
+                ([(0, .renameCopy(0, "c")), (1, .editCopy(0, "w3"))], 0), ([(0, .unlink("c"))], 1),
+                ([(1, .save("c", "w4"))], 1), ([(0, .write("w5"))], 0), ([], 1), ([], 0), ([], 1),
+                ([(1, .editCopy(0, "w6"))], 0),
+            ]),
     ]
 }
