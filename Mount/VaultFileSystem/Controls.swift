@@ -1,3 +1,4 @@
+internal import Format
 internal import Foundation
 internal import Fuse
 internal import Glibc
@@ -10,7 +11,7 @@ internal import Vault
 final class Controls: Sendable {
     /// Control nodes have numbers that no vault reaches.
     private static let first: UInt64 = 1 << 48
-    private static let directoryName = Array(".coffer".utf8)
+    private static let directoryName = ReservedName.controls
 
     enum File: UInt64, CaseIterable {
         case status = 1
@@ -47,7 +48,10 @@ final class Controls: Sendable {
 
     static func contains(_ node: NodeID) -> Bool { node.rawValue >= first }
 
-    private static func isDirectoryName(_ name: RawSpan, _ parent: NodeID) -> Bool {
+    /// The inode's number that a control file has, and no entry of a vault.
+    static func number(of file: File) -> UInt64 { first + file.rawValue }
+
+    static func isDirectoryName(_ name: RawSpan, _ parent: NodeID) -> Bool {
         guard parent == .root, name.byteCount == directoryName.count else { return false }
         return unsafe name.withUnsafeBytes { unsafe $0.elementsEqual(directoryName) }
     }

@@ -26,8 +26,7 @@ extension MountTable.Mount {
     /// - Returns: nil where another backup is being taken.
     public func holdForBackup() throws(CommandError) -> MountedHold? {
         do {
-            return MountedHold(
-                try FileDescriptor.open(directory.appending(".coffer/backup"), .readOnly, options: [.closeOnExec]))
+            return MountedHold(try openControl(.backup))
         } catch Errno.resourceBusy {
             return nil
         } catch Errno.permissionDenied {

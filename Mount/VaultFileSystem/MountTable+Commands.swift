@@ -88,7 +88,7 @@ extension MountTable.Mount {
     private func perform(
         _ request: consuming PlainBuffer
     ) throws(CommandError) -> (first: [UInt8], second: [UInt8]) {
-        let exchange = Exchange(request, directory.appending(".coffer/command"))
+        let exchange = Exchange(request, self)
         let bytes: [UInt8]
         do { bytes = try asking { try exchange.perform() } } catch let error as MountError {
             throw .mount(error)
@@ -109,12 +109,12 @@ extension MountTable.Mount {
 /// One request on its way, which goes with whoever carries it.
 private final class Exchange: Sendable {
     private let request: PlainBuffer
-    private let path: FilePath
+    private let mount: MountTable.Mount
     private let sent = Atomic<Bool>(false)
 
-    init(_ request: consuming PlainBuffer, _ path: FilePath) {
+    init(_ request: consuming PlainBuffer, _ mount: MountTable.Mount) {
         self.request = request
-        self.path = path
+        self.mount = mount
     }
 
     /// Whether it may have been carried out.
@@ -124,7 +124,7 @@ private final class Exchange: Sendable {
     func perform() throws -> [UInt8] {
         // One byte more than the longest, so that a longer one is seen as such.
         var answer = [UInt8](repeating: 0, count: CommandMessage.limit + 1)
-        let file = try FileDescriptor.open(path, .readWrite, options: [.closeOnExec])
+        let file = try mount.openControl(.command, .readWrite)
         defer { try? file.close() }
         // In one piece: a request is one write.
         _ = try unsafe request.withUnsafeBytes { unsafe try file.write(toAbsoluteOffset: 0, $0) }

@@ -11,6 +11,8 @@ public enum MountTable {
         public let directory: FilePath
         /// The vault's file.
         public let vault: FilePath
+        /// The file system's device number, as stat(2) has it.
+        let device: UInt64
         /// Who mounted it.
         let user: UInt32
     }
@@ -40,9 +42,17 @@ public enum MountTable {
         let fields = line.split(separator: 0x20)
         guard let dash = fields.firstIndex(where: { $0.elementsEqual([0x2D]) }), dash + 2 < fields.count, dash > 4,
             fields[dash + 1].elementsEqual("fuse.coffer".utf8), dash + 3 < fields.count,
-            let user = fields[dash + 3].split(separator: 0x2C).compactMap(user).first
+            let user = fields[dash + 3].split(separator: 0x2C).compactMap(user).first, let device = device(fields[2])
         else { return nil }
-        return Mount(directory: path(fields[4]), vault: path(fields[dash + 2]), user: user)
+        return Mount(directory: path(fields[4]), vault: path(fields[dash + 2]), device: device, user: user)
+    }
+
+    /// `0:57`, as stat(2) has it (makedev(3)).
+    private static func device(_ field: ArraySlice<UInt8>) -> UInt64? {
+        let numbers = field.split(separator: 0x3A).compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
+        guard numbers.count == 2 else { return nil }
+        let (major, minor) = (UInt64(numbers[0]), UInt64(numbers[1]))
+        return (major & 0xFFF) << 8 | (major & ~0xFFF) << 32 | minor & 0xFF | (minor & ~0xFF) << 12
     }
 
     /// `user_id=1000`: who mounted it, as FUSE says.
@@ -117,14 +127,13 @@ extension MountTable.Mount {
     }
 
     private func askForLock() throws(MountError) -> LockRefusal? {
-        let path = directory.appending(".coffer/lock")
         let answer: [UInt8]
         do {
             answer = try asking {
                 // One read, which gives the whole answer: behind it the mount goes.
                 var answer = [UInt8](repeating: 0, count: 1 << 17)
                 // Reading it locks: a write would be refused by a read-only mount.
-                let file = try FileDescriptor.open(path, .readOnly)
+                let file = try openControl(.lock)
                 // Closing may find the mount gone, which is no error here.
                 defer { try? file.close() }
                 let count = try unsafe answer.withUnsafeMutableBytes { unsafe try file.read(into: $0) }
@@ -164,12 +173,33 @@ extension MountTable.Mount {
         if MountTable.mounts().contains(self), state() == .dead { Detaching.detach(directory.string) }
     }
 
+    /// Opens a control file, and makes sure that it is one: an entry of the vault at its place would get what is meant for
+    /// the vault's process, passwords among that. Only control files have their inodes' numbers, and only this mount has
+    /// its device's.
+    ///
+    /// - Throws: ENOENT where something else stands there.
+    func openControl(_ control: Controls.File, _ mode: FileDescriptor.AccessMode = .readOnly) throws -> FileDescriptor {
+        let path = directory.appending(".coffer").appending("\(control)")
+        // Without waiting, should it be a FIFO.
+        let file = try FileDescriptor.open(path, mode, options: [.closeOnExec, .noFollow, .nonBlocking])
+        var status = stat()
+        guard unsafe fstat(file.rawValue, &status) == 0, status.st_ino == Controls.number(of: control),
+            UInt64(status.st_dev) == device, status.st_mode & S_IFMT == S_IFREG
+        else {
+            try? file.close()
+            throw Errno.noSuchFileOrDirectory
+        }
+        return file
+    }
+
     /// The text of a control file.
     public func readControl(_ name: String) throws(MountError) -> [UInt8] {
-        let path = directory.appending(".coffer").appending(name)
         do {
             return try asking {
-                let file = try FileDescriptor.open(path, .readOnly)
+                guard let control = Controls.File.allCases.first(where: { "\($0)" == name }) else {
+                    throw Errno.noSuchFileOrDirectory
+                }
+                let file = try openControl(control)
                 return try file.closeAfter { try file.readAll() }
             }
         } catch let error as MountError {

@@ -157,6 +157,8 @@ extension VaultFileSystem {
             let isPlus = filler.isPlus
             try vault.readDirectory(Node(node), after: place.offset, remember: isPlus) {
                 name, child, attributes, generation, offset in
+                // One that stood there would be in the kernel's cache, and get what is meant for the control files.
+                guard !Controls.isDirectoryName(name, node) else { return true }
                 let entry = Entry(
                     node: NodeID(child.rawValue), generation: generation, attributes: FileStatus(attributes),
                     timeout: Timeouts.entries)

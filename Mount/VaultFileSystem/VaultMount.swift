@@ -127,6 +127,7 @@ public final class VaultMount: Sendable {
         // Whoever waits lets another thread read requests.
         vault.beforeWaiting { [session] in session.passTurn() }
         invalidations.follow(vault, session)
+        renameReserved()
         let point = try mount()
         vault.keepReserve()
         let triggers = LockTriggers(
@@ -143,6 +144,25 @@ public final class VaultMount: Sendable {
         lockNow()
         finished.wait()
         session.unmount()
+    }
+
+    /// A program from before let other devices put an entry where the control files are. It is in no listing, so that it could
+    /// not be removed either: it gets a name that can be seen.
+    private func renameReserved() {
+        let reserved = ReservedName.controls
+        guard unsafe (try? vault.lookup(reserved.span.bytes, in: .root, remember: false)) != nil else { return }
+        for attempt in 1...100 {
+            let name = Array(".coffer (renamed\(attempt == 1 ? "" : " \(attempt)"))".utf8)
+            do throws(Errno) {
+                return unsafe try vault.rename(
+                    reserved.span.bytes, in: .root, to: name.span.bytes, in: .root, flags: .noReplace)
+            } catch .fileExists {
+                continue
+            } catch {
+                // A vault that cannot be written to: it stays where nothing reaches it.
+                return
+            }
+        }
     }
 
     /// Locks for somebody who can be told: where something is not saved, nothing is done and the answer says so.

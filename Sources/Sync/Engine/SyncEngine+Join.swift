@@ -33,9 +33,18 @@ extension SyncEngine {
             var next = before
             take(found, into: &next)
             next.seen = found.manifest.seen
+            var merge = Merge(
+                replica, own: own, author: .none, seen: next.seen, applied: next.seen, top: keys.vault,
+                naming: naming(next))
             for (index, bytes) in read.parts.enumerated() {
                 for register in SnapshotReader(keys: keys).part(bytes, found, index, next.ring) ?? [] {
-                    try replica.restore(register)
+                    guard case .entry(let entry) = register, entry.isShown,
+                        ReservedName.contains(entry.placement.name, in: entry.placement.parent, top: keys.vault)
+                    else {
+                        try replica.restore(register)
+                        continue
+                    }
+                    try merge.place(entry)
                 }
             }
             replica.lamport = max(replica.lamport, found.manifest.lamport)

@@ -13,6 +13,11 @@ extension Merge {
             if try closesCircle(register), try moveBack(register) { return }
             try settle(&register)
         }
+        if ReservedName.contains(register.placement.name, in: parent, top: top) {
+            register.placement.name = try freeName(register)
+            try settle(&register)
+            conflicts.append(.renamed(entry: register.placement.entry))
+        }
         let standing = try replica.entry(in: parent, named: register.placement.name)
         if let standing, standing != register.placement.entry { try stepAside(standing) }
         if let other = try replica.entry(in: parent, named: register.placement.name), other != register.placement.entry

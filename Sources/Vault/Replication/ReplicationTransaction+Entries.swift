@@ -9,7 +9,7 @@ extension ReplicationTransaction {
     /// way of a removed file.
     ///
     /// - Throws: EINVAL where an entry is to be shown whose directory is not, whose lineage is not known, whose name is
-    ///   not free, or that would close a ring.
+    ///   not free or is a ``ReservedName``, or that would close a ring.
     public func put(_ register: EntryRegister) throws(Errno) {
         let placement = register.placement
         try check(register)
@@ -39,7 +39,9 @@ extension ReplicationTransaction {
             (1...Limits.nameLength).contains(placement.name.count),
             placement.name.allSatisfy({ $0 != 0 && $0 != 0x2F }), placement.name != [0x2E],
             placement.name != [0x2E, 0x2E], register.removals.count <= Limits.stamps,
-            register.removals.allSatisfy({ $0.entry == placement.entry && $0.saw.count <= Limits.stamps })
+            register.removals.allSatisfy({ $0.entry == placement.entry && $0.saw.count <= Limits.stamps }),
+            !register.isShown
+                || !ReservedName.contains(placement.name, in: placement.parent, top: vault.identifier)
         else { throw .invalidArgument }
     }
 
