@@ -30,6 +30,17 @@ struct LogReader: Sendable {
 
     /// The highest Lamport clock that is believed: a clock that jumps to the end would leave none for others.
     static let lamportLimit: UInt64 = 1 << 56
+    /// How far a clock goes beyond all that its writer has seen, at the most: one step for each call that changes something
+    /// between two segments, which at 20,000 a second is more than a month. A member that wants to use the clock up has to
+    /// write a million segments, each of which the others can see.
+    static let lamportSlack: UInt64 = 1 << 36
+
+    /// Whether a writer can have come to a clock.
+    ///
+    /// - Parameter known: the highest clock that it had seen, its own included.
+    static func isReached(_ lamport: UInt64, from known: UInt64) -> Bool {
+        lamport < lamportLimit && lamport <= min(known, lamportLimit) + lamportSlack
+    }
 
     /// - Parameters:
     ///   - state: what is known of the devices; a first segment may bring its own enrolment.
@@ -59,7 +70,10 @@ struct LogReader: Sendable {
         let changes = record.changes.map(\.stamp.lamport).max() ?? 0
         let before = previous?.lamport ?? 0
         let keepsClock = record.isContinued ? record.lamport == before : record.lamport >= max(before, changes)
-        guard keepsClock, max(record.lamport, changes) < LogReader.lamportLimit else { throw .damaged }
+        let known = record.seen.positions.values.reduce(before) { max($0, $1.lamport) }
+        guard keepsClock, record.seen.positions.count <= SyncState.devicesMost,
+            LogReader.isReached(max(record.lamport, changes), from: known)
+        else { throw .damaged }
         let position = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)
         return CheckedSegment(
             device: device, position: position, record: record, path: Layout.segment(device, sequence, hash),

@@ -53,7 +53,7 @@ extension SyncEngine {
         let further = (logs.segments[own] ?? [:]).keys.sorted().filter { $0 >= built?.sequence ?? 0 }
         for sequence in further {
             for hash in logs.hashes(own, sequence) where sequence != built?.sequence || hash != built?.hash {
-                if try await isValid(own, sequence, hash) { throw .cloned }
+                if try await isWritten(own, sequence, hash) { throw .cloned }
             }
         }
         if try await twin(own, until: built?.sequence ?? 0, logs) != nil { throw .cloned }
@@ -82,7 +82,7 @@ extension SyncEngine {
                     unlisted[sequence] = try await hash(before: sequence + 1, unlisted[sequence + 1], logs)
                 }
                 guard unlisted.count <= Self.unlistedMost, let hash = unlisted[sequence],
-                    try await isValid(own, sequence, hash)
+                    try await isWritten(own, sequence, hash)
                 else { return sequence }
             }
             sequence -= 1
@@ -113,7 +113,7 @@ extension SyncEngine {
         // Whoever can write there can make any number of names.
         for (sequence, hashes) in doubled.sorted(by: { $0.key < $1.key }).prefix(64) {
             var isFound = false
-            for hash in hashes.prefix(8) where try await isValid(device, sequence, hash) {
+            for hash in hashes.prefix(8) where try await isWritten(device, sequence, hash) {
                 if isFound { return Layout.segment(device, sequence, hash) }
                 isFound = true
             }
@@ -127,7 +127,7 @@ extension SyncEngine {
         try await checkLength(device, known, logs)
         guard environment.rules.checksChain else { return }
         for hash in logs.hashes(device, known.sequence) where hash != known.hash {
-            guard try await isValid(device, known.sequence, hash) else { continue }
+            guard try await isWritten(device, known.sequence, hash) else { continue }
             throw .forked(
                 Alarm(
                     device: device, sequence: known.sequence,
@@ -142,7 +142,7 @@ extension SyncEngine {
     private func checkLength(_ device: Identifier, _ known: LogPosition, _ logs: Logs) async throws(SyncError) {
         guard environment.rules.checksRollback, !acceptsLoss, logs.last(of: device) < known.sequence else { return }
         // The listing may lag behind.
-        if try await isValid(device, known.sequence, known.hash) { return }
+        if try await isWritten(device, known.sequence, known.hash) { return }
         for snapshot in try await manifests() where snapshot.manifest.seen[device]?.sequence ?? 0 >= known.sequence {
             return
         }
@@ -151,7 +151,7 @@ extension SyncEngine {
     }
 
     /// Whether a device has really written a segment: anybody can put a file of such a name there.
-    private func isValid(_ device: Identifier, _ sequence: UInt64, _ hash: Identifier) async throws(SyncError) -> Bool {
+    func isWritten(_ device: Identifier, _ sequence: UInt64, _ hash: Identifier) async throws(SyncError) -> Bool {
         let path = Layout.segment(device, sequence, hash)
         guard case .bytes(let bytes)? = try await read([path], limit: Limits.segment).first else { return false }
         return reader.isWritten(bytes, by: device, sequence, hash, state)

@@ -41,7 +41,9 @@ struct SnapshotReader: Sendable {
                 try SnapshotManifest(decoding: bytes)
             }),
             manifest.seen[name.device]?.sequence == name.sequence,
-            Int(object.header.count) == manifest.parts.count + 1, manifest.lamport < LogReader.lamportLimit,
+            Int(object.header.count) == manifest.parts.count + 1,
+            LogReader.isReached(
+                manifest.lamport, from: manifest.seen.positions.values.reduce(0) { max($0, $1.lamport) }),
             let signer = state.members[name.device]?.signingKey ?? enrolled(name.device, in: manifest),
             object.isSigned(by: signer)
         else { return nil }

@@ -68,6 +68,8 @@ extension SyncEngine {
         try takeKeys(segment, into: &state)
         var known = segment.record.seen
         known[segment.device] = segment.position
+        // What it says of others than members is of no use, and would grow without a bound.
+        for device in known.positions.keys where state.members[device] == nil { known[device] = nil }
         state.seenBy[segment.device] = known
         state.acknowledged[segment.device] = Array(segment.record.acknowledged.prefix(SyncState.snapshotsMost))
     }
@@ -83,8 +85,13 @@ extension SyncEngine {
                     keep(address: notice, in: &state)
                     continue
                 }
-                if !state.kits.contains(kit) { state.kits.append(kit) }
-            case .adminWrap, .rotation, .merge: keep(notice, in: &state)
+                state.add(kit: kit, of: device)
+            case .adminWrap:
+                guard notice.bytes.count == Wrap.size else { continue }
+                keep(notice, of: device, in: &state)
+            case .rotation, .merge:
+                guard isWhole(notice) else { continue }
+                keep(notice, of: device, in: &state)
             case .enrolment, .settlements: break
             }
         }
@@ -92,20 +99,26 @@ extension SyncEngine {
 
     /// Notices that newcomers need though their segments are gone. The latest of each kind are enough: who has no box in a
     /// rotation has none in the next ones either.
-    nonisolated func keep(_ notice: Notice, in state: inout SyncState) {
+    ///
+    /// - Parameter author: who says so; nil where a snapshot does.
+    nonisolated func keep(_ notice: Notice, of author: Identifier?, in state: inout SyncState) {
         if notice.kind == .kit { return keep(address: notice, in: &state) }
-        state.standing.removeAll { $0 == notice }
-        state.standing.append(notice)
-        let same = state.standing.indices.filter { state.standing[$0].kind == notice.kind }
-        if same.count > SyncState.standingMost { state.standing.remove(at: same[0]) }
+        state.keep(notice, of: author)
+    }
+
+    /// Whether it is what it says: others are not kept, whoever has signed the segment.
+    private nonisolated func isWhole(_ notice: Notice) -> Bool {
+        guard notice.kind == .rotation else { return KeyMerge(notice.bytes) != nil }
+        guard let admin = Genesis.adminKey(keys.genesis) else { return false }
+        return Rotation(notice.bytes, vault: keys.vault.pair, admin: admin) != nil
     }
 
     /// Keeps the account's address, unless a later one is known: it stands as a notice about kits that is no identifier.
     private nonisolated func keep(address notice: Notice, in state: inout SyncState) {
         guard let found = address(in: notice) else { return }
         if let known = address(in: state), !(known < found) { return }
-        state.standing.removeAll { $0.kind == .kit }
-        state.standing.append(notice)
+        state.removeStanding { $0.kind == .kit }
+        state.keep(notice, of: nil)
     }
 
     private nonisolated func address(in notice: Notice) -> AccountAddress? {

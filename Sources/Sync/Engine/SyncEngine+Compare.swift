@@ -12,7 +12,7 @@ extension SyncEngine {
             guard let found = try await manifests([name]).first, state.seen.covers(found.manifest.seen) else {
                 continue
             }
-            try compare(found.manifest.seen, found.path)
+            guard try await agrees(found) else { continue }
             guard let read = try await readParts(found) else { continue }
             if try differs(found, read.parts) {
                 guard try await fetchBlobs(of: read.chunks) != nil else { continue }

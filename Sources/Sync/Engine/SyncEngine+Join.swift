@@ -66,8 +66,10 @@ extension SyncEngine {
             state.seenBy[member.device] = member.seen
             state.acknowledged[member.device] = Array(member.acknowledged.prefix(SyncState.snapshotsMost))
         }
-        for kit in found.manifest.kits where !state.kits.contains(kit) { state.kits.append(kit) }
-        for notice in found.manifest.notices where !state.standing.contains(notice) { keep(notice, in: &state) }
+        for kit in found.manifest.kits.prefix(SyncState.kitsMost) { state.add(kit: kit, of: nil) }
+        for notice in found.manifest.notices where !state.standing.contains(notice) {
+            keep(notice, of: nil, in: &state)
+        }
         takeKeys(found.manifest, into: &state)
         // Its writer could start from it, too.
         let said = state.acknowledged[found.name.device] ?? []
@@ -106,7 +108,7 @@ extension SyncEngine {
             guard covers, let read = try await readParts(found), try await fetchBlobs(of: read.chunks) != nil else {
                 continue
             }
-            try compare(found.manifest.seen, found.path)
+            guard try await agrees(found) else { continue }
             try adopt(found, read.parts)
             report.startedFrom = found.name
             reading = Reading()

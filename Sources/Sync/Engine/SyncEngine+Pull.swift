@@ -12,12 +12,16 @@ extension SyncEngine {
         let logs = try await listLogs(only)
         if only == nil { try await checkOwn(logs) }
         let devices = (only ?? Set(logs.segments.keys).union(state.seen.positions.keys).sorted()).filter { $0 != own }
-        for device in devices { try await checkKnown(device, logs) }
         var reading = Reading()
+        for device in devices {
+            try await settingAside(device) { () async throws(SyncError) in try await checkKnown(device, logs) }
+        }
+        reading.stopped = Set(faults.keys)
         standing = Standing()
         try await readLogs(devices, logs, &reading)
         while only == nil {
             guard try await catchUp(devices, logs, &reading) else { break }
+            reading.stopped.formUnion(faults.keys)
             try await readLogs(devices, logs, &reading)
         }
         if report.pulledSegments > 0 { try retrySetAside() }
@@ -84,14 +88,17 @@ extension SyncEngine {
                     reading.queues[device, default: []].allSatisfy(\.record.isContinued)
                 {
                     let queue = reading.queues[device, default: []]
-                    let (segments, isEnd) = try await fetch(device, behind: queue, logs)
+                    var (segments, isEnd) = ([CheckedSegment](), true)
+                    try await settingAside(device) { () async throws(SyncError) in
+                        (segments, isEnd) = try await fetch(device, behind: queue, logs)
+                    }
                     reading.queues[device, default: []] += segments
                     standing.vouch(by: segments)
                     if isEnd { reading.stopped.insert(device) }
                 }
-                while let group = nextGroup(reading.queues[device, default: []]), try isReady(group) {
+                while let group = nextGroup(reading.queues[device, default: []]), try await isReady(group) {
                     try checkCancellation()
-                    guard isInStanding(group), try await apply(group) else {
+                    guard isInStanding(group), isTrue(group), try await apply(group) else {
                         reading.stopped.insert(device)
                         reading.queues[device] = []
                         break
@@ -102,7 +109,7 @@ extension SyncEngine {
                 }
             }
             if !hasMoved { try await lookForKeys(logs) }
-            let released = standing.release(keys: state.ring.links.count)
+            let released = standing.release(keys: state.ring.links.count).subtracting(faults.keys)
             if !released.isEmpty {
                 reading.stopped.subtract(released)
                 hasMoved = true
@@ -187,13 +194,39 @@ extension SyncEngine {
         }
     }
 
-    private func isReady(_ group: [CheckedSegment]) throws(SyncError) -> Bool {
-        for segment in group where try !isReady(segment) { return false }
+    private func isReady(_ group: [CheckedSegment]) async throws(SyncError) -> Bool {
+        for segment in group {
+            var isReady = false
+            try await settingAside(segment.device) { () async throws(SyncError) in
+                isReady = try await self.isReady(segment)
+            }
+            guard isReady else { return false }
+        }
+        return true
+    }
+
+    /// Whether the clocks that the writers say they have seen are no later than those that there were: with others they would
+    /// make room for clocks of their own (``LogReader/lamportSlack``).
+    private func isTrue(_ group: [CheckedSegment]) -> Bool {
+        for segment in group {
+            let isFalse = segment.record.seen.positions.contains { device, theirs in
+                guard let ours = state.seen[device], theirs.sequence <= ours.sequence else { return false }
+                return theirs.lamport > ours.lamport
+            }
+            guard isFalse else { continue }
+            report.damaged.append(segment.path.description)
+            return false
+        }
         return true
     }
 
     /// Whether everything that the writer had seen is here; and that it has seen the same.
-    private func isReady(_ segment: CheckedSegment) throws(SyncError) -> Bool {
+    private func isReady(_ segment: CheckedSegment) async throws(SyncError) -> Bool {
+        if let claim = segment.record.seen[own], environment.rules.checksOwnLog, try await isInvented(claim) {
+            throw .forked(
+                Alarm(
+                    device: segment.device, sequence: segment.position.sequence, object: segment.path.description))
+        }
         try compare(segment.record.seen, segment.path)
         if let key = segment.key, state.ring[key] == nil { return false }
         return !environment.rules.waitsForCauses || state.seen.covers(segment.record.seen)

@@ -19,7 +19,7 @@ extension SyncEngine {
     ) async throws(SyncError) -> SyncReport {
         guard admin.publicKey == Genesis.adminKey(keys.genesis) else { throw .store(22) }
         shortLooks = nil
-        _ = try await sync()
+        try await synchronise(whole: true)
         try addRotation(admin, devices, seconds)
         try await publish()
         return report

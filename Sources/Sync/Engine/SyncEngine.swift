@@ -34,6 +34,8 @@ public actor SyncEngine<R: Replica> {
     var gaps: [Identifier] = []
     /// What was not there when its log was looked at last, though something speaks of it.
     var awaited: [Identifier: AwaitedSegment] = [:]
+    /// The logs that are set aside in this run, and why.
+    var faults: [Identifier: Alarm] = [:]
     /// Who may write how far, within a run.
     var standing = Standing()
     /// The user has said that the remote may have lost something.
@@ -50,6 +52,14 @@ public actor SyncEngine<R: Replica> {
     ///
     /// - Parameter whole: at everything in any case.
     public func sync(whole: Bool = false) async throws(SyncError) -> SyncReport {
+        try await synchronise(whole: whole)
+        if let fault = try await alarmOfFaults() { throw fault }
+        noteAwaited()
+        return report
+    }
+
+    /// All of it but the alarm that a log was set aside: whoever shuts a device out must get there.
+    func synchronise(whole: Bool) async throws(SyncError) {
         try begin()
         do throws(SyncError) {
             if !whole, isShortLookEnough { try await shortLook() } else { try await wholeLook() }
@@ -57,8 +67,6 @@ public actor SyncEngine<R: Replica> {
             await noteAlarm(error)
             throw error
         }
-        noteAwaited()
-        return report
     }
 
     /// Pushes own changes alone: one segment and one hint for one edit. Where the last look at everything was too long ago,
@@ -73,6 +81,7 @@ public actor SyncEngine<R: Replica> {
 
     func begin() throws(SyncError) {
         report = SyncReport()
+        faults = [:]
         try loadState()
         guard state.device == own else { throw .cloned }
         try retrySetAside()

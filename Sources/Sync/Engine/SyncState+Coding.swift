@@ -46,6 +46,10 @@ extension SyncState {
         forgotten.encode(into: &sink)
         sink.append(UInt8(owesSnapshot ? 1 : 0))
         encodeReceipts(into: &sink)
+        for list in [authors.kits, authors.standing] {
+            sink.append(UInt16(truncatingIfNeeded: list.count))
+            for author in list { sink.append(author) }
+        }
         return sink.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
     }
 
@@ -136,12 +140,34 @@ extension SyncState {
             let text = String(decoding: object, as: UTF8.self)
             return SyncAlarm(kind: $0, alarm: Alarm(device: device, sequence: sequence, object: text))
         }
+        defer { completeAuthors() }
         guard version > 1 else { return }
         forgotten = try VersionVector(bytes, &cursor)
         owesSnapshot = try cursor.integer(bytes, as: UInt8.self) != 0
         // Programs from before may have left devices that show different things: they compare themselves, once.
         if version < 3, members.count > 1 { owesSnapshot = true }
         try decodeReceipts(bytes, &cursor)
+        try decodeAuthors(bytes, &cursor)
+    }
+
+    /// Programs from before have not kept who has said what.
+    private mutating func decodeAuthors(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {
+        guard cursor.offset < bytes.byteCount else { return }
+        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+            authors.kits.append(try cursor.identifier(of: bytes))
+        }
+        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+            authors.standing.append(try cursor.identifier(of: bytes))
+        }
+    }
+
+    /// As many authors as there are things that they have said.
+    private mutating func completeAuthors() {
+        func complete(_ list: [Identifier], _ count: Int) -> [Identifier] {
+            Array((list + Array(repeating: .none, count: max(0, count - list.count))).prefix(count))
+        }
+        authors.kits = complete(authors.kits, kits.count)
+        authors.standing = complete(authors.standing, standing.count)
     }
 
     private mutating func decodeMember(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {

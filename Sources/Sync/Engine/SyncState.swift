@@ -23,6 +23,9 @@ struct SyncState: Equatable, Sendable {
     var kits: [Identifier] = []
     /// Notices that newcomers need for good.
     var standing: [Notice] = []
+    /// Who has issued each of ``kits``, and who has said each of ``standing``; none where that is not known. A member that
+    /// says a lot takes the place of what it has said itself.
+    var authors = Authors()
     /// What is to go into the next own segment.
     var pending: [Notice] = []
     /// The key whose canary was at the remote when it was looked at last.
@@ -58,6 +61,11 @@ struct SyncState: Equatable, Sendable {
         var revokedAfter: UInt64?
 
         var signingKey: [UInt8] { Array(keys.prefix(32)) }
+    }
+
+    struct Authors: Equatable, Sendable {
+        var kits: [Identifier] = []
+        var standing: [Identifier] = []
     }
 
     /// The admin key's wraps, the latest that was heard of first.
@@ -105,8 +113,14 @@ struct SyncState: Equatable, Sendable {
         if snapshots.count > SyncState.snapshotsMost { snapshots.removeFirst() }
     }
 
-    /// The most notices of one kind in ``standing``.
+    /// The most notices of one kind in ``standing``…
     static let standingMost = 8
+    /// …of which one member has said at most so many.
+    static let standingMostOfOne = 2
+    /// The most kits that are remembered of one member…
+    static let kitsMostOfOne = 64
+    /// …and of all.
+    static let kitsMost = 2048
     /// The most snapshots that are remembered.
     static let snapshotsMost = 4
     /// The most devices that are active at a time: what each of them has seen has to fit.

@@ -1,0 +1,183 @@
+import Format
+import Sealing
+import Testing
+
+@testable import Sync
+
+/// Attacks 42 and 43: a member's device in other hands. It has all its keys, and signs what no program of ours writes. The
+/// others go on, name it, and can shut it out.
+@Suite struct MemberAttackTests {
+    /// Three devices; the second one is in other hands from now on.
+    private struct Scene {
+        let pair: Pair
+        var attacker: Identifier { pair.family.devices[1] }
+
+        init() async throws {
+            pair = Pair(devices: 3)
+            try pair.make("mail", "secret\n", on: 0)
+            for device in [0, 1, 2, 0, 1] { try await pair.sync(device) }
+        }
+
+        /// Signs a segment as the attacker's next one, and puts it at the remote.
+        ///
+        /// - Parameter isTwin: it has the number of the last one.
+        func sign(isTwin: Bool = false, _ change: (inout SegmentRecord) -> Void) throws {
+            let family = pair.family
+            let last = try #require(pair.segments(of: 1, in: pair.view(1)).dropLast(isTwin ? 1 : 0).last)
+            let bytes = try #require(pair.view(1)[last])
+            let ring = family.keys[1].ring
+            let engine = pair.engine(1)
+            let opened = try #require(engine.open(bytes, ring))
+            let number = try #require(UInt64(last.components[3].split(separator: ".")[0]))
+            var record = SegmentRecord(
+                previous: Identifier(hashing: bytes), lamport: opened.record.lamport + 1, seen: opened.record.seen)
+            change(&record)
+            var plain = PlainBuffer(capacity: 4096)
+            record.encode(into: &plain)
+            plain.resize(to: Padding.padme(plain.count, floor: Limits.segmentFloor))
+            let header = SignedObject.Header(epoch: 1, device: attacker.pair, sequence: number + 1)
+            let object = plain.withBytes { plain in
+                SignedObject.make(
+                    .segment, header, plain, key: ring.current.keys.segment, vault: family.vault.pair,
+                    signer: family.keys[1].signer)
+            }
+            let path = Layout.segment(attacker, number + 1, Identifier(hashing: object))
+            for device in 0..<3 { pair.setView(device, pair.view(device).merging([path: object]) { $1 }) }
+        }
+
+        /// The others change something and hear of it, and can shut the attacker out.
+        ///
+        /// - Parameter isAlarm: each run names the attacker's log until then.
+        func checkOthersGoOn(isAlarm: Bool = false) async throws {
+            try pair.make("later", "x", on: 0)
+            for device in [0, 2, 0] {
+                guard isAlarm else {
+                    try await pair.sync(device)
+                    continue
+                }
+                let failure = await #expect(throws: SyncError.self) { try await pair.sync(device) }
+                guard case .forked? = failure else { return #expect(Bool(false), "\(String(describing: failure))") }
+            }
+            #expect(pair.tree(2)["later"] == "x")
+            #expect(pair.tree(0) == pair.tree(2))
+            try await pair.rotate(0, shuttingOut: [1])
+            for device in [0, 2] { try await pair.sync(device) }
+            try pair.make("after", "y", on: 2)
+            for device in [2, 0] { try await pair.sync(device) }
+            #expect(pair.tree(0)["after"] == "y")
+        }
+
+        /// What each of the honest devices keeps has to fit.
+        func checkBounds() async throws {
+            for device in [0, 2] {
+                let engine = pair.engine(device)
+                try await engine.loadState()
+                #expect(await engine.state.encoded.count < Limits.syncState / 2)
+            }
+        }
+    }
+
+    @Test(arguments: [Notice.Kind.adminWrap, .rotation, .merge, .name, .enrolment, .revocation, .settlements])
+    func attack42_longNoticesAreNotKept(_ kind: Notice.Kind) async throws {
+        let scene = try await Scene()
+        for number in 0..<12 {
+            try scene.sign { record in
+                let bytes = [UInt8](repeating: UInt8(number), count: Limits.notice)
+                record.notices = [Notice(kind: kind, bytes: bytes)]
+            }
+            try await scene.pair.sync(0)
+        }
+        try await scene.checkOthersGoOn()
+        try await scene.checkBounds()
+    }
+
+    /// Nor do many kits take the place of somebody else's, which a device may be about to join with.
+    @Test func attack42_manyKitsTakeNoOthersPlace() async throws {
+        let scene = try await Scene()
+        let kit = Identifier(low: 77, high: 77)
+        try scene.pair.replicas[0].edit { (t) throws(SyncError) in
+            t.store.notices.append(Notice(kind: .kit, bytes: kit.bytes))
+        }
+        for device in [0, 2] { try await scene.pair.sync(device) }
+        try scene.sign { record in
+            record.notices = (0..<9_000).map { Notice(kind: .kit, bytes: Identifier(low: $0, high: 1).bytes) }
+        }
+        try await scene.checkOthersGoOn()
+        try await scene.checkBounds()
+        for device in [0, 2] {
+            let engine = scene.pair.engine(device)
+            try await engine.loadState()
+            #expect(await engine.state.kits.contains(kit))
+        }
+    }
+
+    /// Nor do wraps of an admin key that nobody can open.
+    @Test func attack42_manyWrapsTakeNoOthersPlace() async throws {
+        let scene = try await Scene()
+        let engine = scene.pair.engine(0)
+        try await engine.loadState()
+        let before = await engine.state.adminWraps
+        for number in 0..<12 {
+            try scene.sign { record in
+                let wrap = [UInt8](repeating: UInt8(number), count: Wrap.size)
+                record.notices = [Notice(kind: .adminWrap, bytes: wrap)]
+            }
+            try await scene.pair.sync(0)
+        }
+        try await engine.loadState()
+        let after = await engine.state.adminWraps
+        #expect(before.allSatisfy(after.contains))
+        try await scene.checkOthersGoOn()
+    }
+
+    /// The Lamport clock is not used up: neither by a clock that nobody had come to, nor by one that the others are said to
+    /// have come to.
+    @Test(arguments: [false, true]) func attack43_clockIsNotUsedUp(isClaimed: Bool) async throws {
+        let scene = try await Scene()
+        try scene.sign { record in
+            if isClaimed, var position = record.seen[scene.pair.family.devices[0]] {
+                position.lamport = 1 << 55
+                record.seen[scene.pair.family.devices[0]] = position
+            }
+            record.lamport = 1 << 55
+        }
+        let report = try await scene.pair.sync(0)
+        #expect(report.damaged.count == 1)
+        try await scene.checkOthersGoOn()
+        #expect(scene.pair.replicas[0].store.lamport < 1 << 40)
+    }
+
+    /// Two segments of one number.
+    @Test func attack44_twoHistoriesStopOnlyTheirOwnLog() async throws {
+        let scene = try await Scene()
+        try scene.sign { $0.acknowledged = [] }
+        try scene.sign(isTwin: true) { $0.lamport += 1 }
+        try await scene.checkOthersGoOn(isAlarm: true)
+    }
+
+    /// It says of others what they have never written: another hash, or more than there is.
+    @Test(arguments: [0, 2], [false, true]) func attack44_whatNobodyHasWrittenStopsNobody(_ device: Int, isMore: Bool)
+        async throws
+    {
+        let scene = try await Scene()
+        try scene.sign { record in
+            let device = scene.pair.family.devices[device]
+            var position = record.seen[device] ?? LogPosition(sequence: 1, hash: .none, lamport: 1)
+            if isMore { position.sequence += 100 }
+            position.hash = Identifier(low: 666, high: 666)
+            record.seen[device] = position
+        }
+        let pair = scene.pair
+        try pair.make("later", "x", on: 0)
+        for device in [0, 2, 0] {
+            do throws(SyncError) { try await pair.sync(device) } catch {
+                guard case .forked = error else { throw error }
+            }
+        }
+        #expect(pair.tree(2)["later"] == "x")
+        try await pair.rotate(0, shuttingOut: [1])
+        try pair.make("after", "y", on: 0)
+        for device in [0, 2] { try await pair.sync(device) }
+        #expect(pair.tree(2)["after"] == "y")
+    }
+}
