@@ -67,6 +67,7 @@ let package = Package(
         library("CSodium", path: "Sources/CSodium", pkgConfig: "libsodium", apt: "libsodium-dev"),
         library("CCrypto", path: "Sources/CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev"),
         // Without pkg-config, whose -DUTF8PROC_EXPORTS SwiftPM would warn about; only Windows needs it.
+        .systemLibrary(name: "CZxcvbn", path: "Sources/CZxcvbn", providers: [.apt(["libzxcvbn-dev"])]),
         .systemLibrary(name: "CUtf8proc", path: "Sources/CUtf8proc", providers: [.apt(["libutf8proc-dev"])]),
         library("CQRencode", path: "Sources/CQRencode", pkgConfig: "libqrencode", apt: "libqrencode-dev"),
         library("CZbar", path: "Sources/CZbar", pkgConfig: "zbar", apt: "libzbar-dev"),
@@ -77,7 +78,7 @@ let package = Package(
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
         library("CSystemd", path: "Mount/CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
-        layer("Sealing", ["CCrypto", "CLinux", "CSodium", "CUtf8proc"], settings: optimized),
+        layer("Sealing", ["CCrypto", "CLinux", "CSodium", "CUtf8proc", "CZxcvbn"], settings: optimized),
         layer("Format", [], settings: optimized),
         layer("Vault", ["CLinux", "Format", "Sealing", grdb, sqlite, system], settings: optimized),
         layer("Sync", ["Vault", "Format", "Sealing", system], settings: optimized),

@@ -45,44 +45,4 @@ public struct MasterPassword: ~Copyable, Sendable {
         guard length > 0 else { return nil }
         return work.withBytes { SecretBytes(copying: $0.extracting(0..<length)) }
     }
-
-    /// Refuses what a list of the most used passwords, or a look at the keyboard, would guess. A sound
-    /// estimate needs dictionaries; the key derivation is what makes guessing dear.
-    public borrowing func checkStrength() throws(PasswordError) {
-        var distinct = Set<UInt8>()
-        var steps = Set<Int>()
-        let count = bytes.count
-        bytes.withBytes { bytes in
-            for index in 0..<count {
-                let byte = unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)
-                if index > 0 {
-                    let before = unsafe bytes.unsafeLoad(fromByteOffset: index - 1, as: UInt8.self)
-                    steps.insert(Int(byte) - Int(before))
-                }
-                distinct.insert(byte)
-            }
-        }
-        if count < 8 { throw .tooWeak("it is shorter than 8 characters.") }
-        if distinct.count < 5 { throw .tooWeak("it repeats a few characters.") }
-        if steps.count < 3 { throw .tooWeak("it is a row of the alphabet or the keyboard.") }
-        if isCommon() { throw .tooWeak("it is one of the most used passwords.") }
-    }
-
-    private borrowing func isCommon() -> Bool {
-        let common: [StaticString] = [
-            "password", "password1", "password123", "passw0rd", "12345678", "123456789", "1234567890", "qwertyuiop",
-            "qwerty123", "qwertyui", "iloveyou", "sunshine", "princess", "football", "baseball", "superman",
-            "trustno1", "letmein1", "welcome1", "administrator", "changeme", "correct horse battery staple",
-        ]
-        return common.contains { candidate in
-            candidate.utf8CodeUnitCount == bytes.count
-                && bytes.withBytes { bytes in
-                    (0..<bytes.byteCount).allSatisfy { index in
-                        let byte = unsafe bytes.unsafeLoad(fromByteOffset: index, as: UInt8.self)
-                        let lower = (0x41...0x5A).contains(byte) ? byte | 0x20 : byte
-                        return unsafe lower == candidate.utf8Start[index]
-                    }
-                }
-        }
-    }
 }

@@ -77,6 +77,7 @@ struct Init: ParsableCommand {
         try device.keep(in: made)
         if let email { try keep(email, in: made, secret) }
         report(made)
+        if !json { secret.tellStrength(kit: KDFOptions.kit(parameters)) }
         if let kit {
             let text = try KitWriter.issue(
                 made, password: secret, email: email ?? "", parameters: KDFOptions.kit(parameters))
@@ -103,6 +104,7 @@ struct Init: ParsableCommand {
         }
         Console.result("Vault \(made.identifier.hexadecimal) at \(made.path)")
         Console.result("Fingerprint: \(words)")
+        Console.say("Nobody can bring back a master password that is forgotten: not we, not a kit, not another device.")
         Console.say("Mount it with: coffer mount DIR")
     }
 }
@@ -130,6 +132,17 @@ struct DeviceOptions: ParsableArguments {
 }
 
 extension MasterPassword {
+    /// Says what it takes to guess it.
+    borrowing func tellStrength(kit: KDFParameters) {
+        let strength = strength()
+        var text = "Whoever has your kit needs about \(strength.words(at: kit)) with one graphics card to guess this "
+        text += "password."
+        if strength.seconds(at: kit) < 100 * 31_557_600 {
+            text += " More random words make it better: coffer passwd."
+        }
+        Console.say(text)
+    }
+
     borrowing func requireStrength(unless allowed: Bool) throws {
         guard !allowed else { return }
         do throws(PasswordError) { try checkStrength() } catch { throw Failure(error) }

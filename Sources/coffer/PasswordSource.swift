@@ -80,7 +80,7 @@ extension Failure {
         case .tooWeak(let why):
             self.init(
                 .weakPassword, "This master password is too weak: \(why)",
-                hint: "Take four or more random words, or override with --allow-weak-password.")
+                hint: "Take five or more random words, or override with --allow-weak-password.")
         }
     }
 }

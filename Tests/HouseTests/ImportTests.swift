@@ -5,7 +5,7 @@ import Testing
 @Suite struct ImportTests {
     /// Each module with all that it may import; the standard library's own modules are free to everyone.
     static let allowed: [String: Set<String>] = [
-        "Sealing": ["CCrypto", "CSodium", "CUtf8proc", "CLinux", "Foundation"],
+        "Sealing": ["CCrypto", "CSodium", "CUtf8proc", "CZxcvbn", "CLinux", "Foundation"],
         "Format": [],
         "Vault": ["Format", "Sealing", "GRDB", "GRDBSQLite", "SystemPackage", "CLinux", "Foundation", "Dispatch"],
         "Sync": ["Vault", "Format", "Sealing", "SystemPackage", "Foundation"],
