@@ -8,6 +8,8 @@ struct FoundSnapshot: Sendable {
     /// In bytes.
     let size: Int
     let path: RemotePath
+    /// Of the account key that it is sealed with.
+    let epoch: UInt32
 
     var known: KnownSnapshot { KnownSnapshot(name: name, seen: manifest.seen) }
 }
@@ -97,10 +99,12 @@ extension SyncEngine {
                     continue
                 }
                 found.append(
-                    FoundSnapshot(name: name, manifest: manifest, size: bytes.count, path: paths[index]))
+                    FoundSnapshot(
+                        name: name, manifest: manifest, size: bytes.count, path: paths[index],
+                        epoch: SignedObject(.snapshot, bytes)?.header.epoch ?? 0))
             }
         }
-        return found.sorted { $0.known.order > $1.known.order }
+        return try await counting(found.sorted { $0.known.order > $1.known.order })
     }
 
     /// The parts of a snapshot as they are at the remote, each of them checked; nil where one is not there as it should be.
