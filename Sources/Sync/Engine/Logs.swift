@@ -68,7 +68,8 @@ extension SyncEngine {
     private func checkGaps(until published: LogPosition, _ logs: Logs) async throws(SyncError) {
         guard environment.rules.checksRollback, !acceptsLoss else { return }
         guard let sequence = try await gap(until: published, logs) else { return }
-        for snapshot in try await manifests() where snapshot.manifest.seen[own]?.sequence ?? 0 >= sequence { return }
+        for snapshot in try await manifests(isAnnounced: false)
+        where snapshot.manifest.seen[own]?.sequence ?? 0 >= sequence { return }
         throw .rolledBack(Alarm(device: own, sequence: sequence, object: Layout.log(own).description))
     }
 
@@ -143,9 +144,8 @@ extension SyncEngine {
         guard environment.rules.checksRollback, !acceptsLoss, logs.last(of: device) < known.sequence else { return }
         // The listing may lag behind.
         if try await isWritten(device, known.sequence, known.hash) { return }
-        for snapshot in try await manifests() where snapshot.manifest.seen[device]?.sequence ?? 0 >= known.sequence {
-            return
-        }
+        for snapshot in try await manifests(isAnnounced: false)
+        where snapshot.manifest.seen[device]?.sequence ?? 0 >= known.sequence { return }
         throw .rolledBack(
             Alarm(device: device, sequence: logs.last(of: device) + 1, object: Layout.log(device).description))
     }

@@ -76,7 +76,9 @@ struct SnapshotReader: Sendable {
 
 extension SyncEngine {
     /// The snapshots at the remote whose manifests are right, the one that covers most first.
-    func manifests(_ wanted: [SnapshotName]? = nil) async throws(SyncError) -> [FoundSnapshot] {
+    func manifests(
+        _ wanted: [SnapshotName]? = nil, isAnnounced: Bool = true
+    ) async throws(SyncError) -> [FoundSnapshot] {
         var names = wanted ?? []
         if wanted == nil {
             for item in try await list(Layout.snapshots) where item.isFolder && names.count < Limits.devices {
@@ -104,7 +106,8 @@ extension SyncEngine {
                         epoch: SignedObject(.snapshot, bytes)?.header.epoch ?? 0))
             }
         }
-        return try await counting(found.sorted { $0.known.order > $1.known.order })
+        found.sort { $0.known.order > $1.known.order }
+        return isAnnounced ? try await counting(found) : found.filter { isInStanding($0.name) }
     }
 
     /// The parts of a snapshot as they are at the remote, each of them checked; nil where one is not there as it should be.

@@ -14,13 +14,19 @@ extension SyncEngine {
         return counting.filter { $0.epoch == present } + counting.filter { $0.epoch != present }
     }
 
+    /// Whether a snapshot's writer is not shut out, as far as is known here. That is enough where a snapshot only shows that
+    /// something is not lost: where objects come in any order it may be there before the segment that announces it.
+    func isInStanding(_ name: SnapshotName) -> Bool {
+        isAnnounced(name) || state.members[name.device].map { $0.revokedAfter == nil } ?? true
+    }
+
     /// What this device has made or checked itself, or read of in a log.
     private func isAnnounced(_ name: SnapshotName) -> Bool {
         if name.device == own || state.snapshots.contains(where: { $0.name == name }) { return true }
         return state.active.contains { state.acknowledged[$0]?.contains(name) == true }
     }
 
-    /// What devices that are not shut out say in segments which are still to be read. A revocation counts wherever it is said,
+    /// What devices that are not shut out say in the segments that are there. A revocation counts wherever it is said,
     /// since the admin key has signed it.
     private func announcements(besides found: [FoundSnapshot]) async throws(SyncError) -> Set<SnapshotName> {
         var known = state
@@ -29,8 +35,7 @@ extension SyncEngine {
         let logs = try await listLogs()
         var said: [Identifier: Set<SnapshotName>] = [:]
         for (device, segments) in logs.segments.sorted(by: { $0.key < $1.key }).prefix(Limits.devices) {
-            let last = state.seen[device]?.sequence ?? 0
-            let paths = segments.filter { $0.key > last }.sorted { $0.key > $1.key }.prefix(Self.looksForAnnouncements)
+            let paths = segments.sorted { $0.key > $1.key }.prefix(Self.looksForAnnouncements)
                 .flatMap { number, hashes in hashes.prefix(8).map { Layout.segment(device, number, $0) } }
             for start in stride(from: 0, to: paths.count, by: 8) {
                 try checkCancellation()

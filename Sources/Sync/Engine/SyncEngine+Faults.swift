@@ -42,9 +42,8 @@ extension SyncEngine {
     func isInvented(_ claim: LogPosition) async throws(SyncError) -> Bool {
         guard claim.sequence > state.seen[own]?.sequence ?? 0 else { return false }
         if try await isWritten(own, claim.sequence, claim.hash) { return false }
-        for snapshot in try await manifests() where snapshot.manifest.seen[own]?.sequence ?? 0 >= claim.sequence {
-            return false
-        }
+        for snapshot in try await manifests(isAnnounced: false)
+        where snapshot.manifest.seen[own]?.sequence ?? 0 >= claim.sequence { return false }
         return true
     }
 }

@@ -50,8 +50,6 @@ extension SyncEngine {
             notices.append(Notice(kind: .rotation, bytes: rotation.bytes))
             let sequence = try announce(notices, replica, &next)
             next.ring.add(key, parents: rotation.parents, origin: .init(device: own.pair, sequence: sequence))
-            // Whoever joins begins with one of the present key.
-            next.owesSnapshot = true
             try save(next, after: before, in: replica)
             return next
         }
