@@ -98,7 +98,17 @@ enum SecretLine {
             throw Failure(.otherError, "The password file \(file) cannot be read: \(error).")
         }
         defer { try? descriptor.close() }
+        warnOfReaders(descriptor.rawValue, file)
         return try read(descriptor: descriptor.rawValue, file)
+    }
+
+    /// Secrets of containers are for everybody to read in there (0444): so it is a warning.
+    private static func warnOfReaders(_ descriptor: Int32, _ file: String) {
+        var status = stat()
+        guard unsafe fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            status.st_mode & 0o044 != 0
+        else { return }
+        Console.say("Warning: others can read the password file \(file) (chmod 600).")
     }
 
     static func read(command: String) throws -> SecretBytes {

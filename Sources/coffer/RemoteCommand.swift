@@ -173,6 +173,11 @@ struct RemoteOptions: ParsableArguments {
         }
         try address.requireOutside(of: MountTable.mounts())
         var settings = RemoteSettings(url: address.description)
+        for command in [remotePasswordCommand, remoteTokenCommand].compactMap(\.self) {
+            do { try AllowedCommands.add(command) } catch {
+                throw Failure(.otherError, "That this machine may run the command cannot be noted: \(error).")
+            }
+        }
         settings.passwordCommand = remotePasswordCommand
         settings.tokenCommand = remoteTokenCommand
         settings.certificateAuthorities = ca.map { Directories.absolute($0).string }

@@ -50,6 +50,11 @@ extension RemoteSettings {
 
     private static func asking(_ command: String) -> @Sendable () throws(RemoteError) -> [UInt8] {
         { () throws(RemoteError) in
+            guard AllowedCommands.contains(command) else {
+                throw .notAuthorized(
+                    "the vault says that the remote's password comes from a command which nobody has allowed on this "
+                        + "machine (if it is yours, give it again with coffer remote set): \(command)")
+            }
             do {
                 let line = try SecretLine.read(command: command)
                 return line.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }

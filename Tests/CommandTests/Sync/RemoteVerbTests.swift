@@ -194,4 +194,26 @@ import Testing
                 try vault.opened("remote", "show").run(expecting: 0).text == "http://ann@127.0.0.1:\(server.port)/\n")
         }
     }
+
+    /// Attack 46: a vault that comes from somewhere else runs nothing here.
+    @Test func attack46_commandsOfAVaultAreNotRunOnAnotherMachine() throws {
+        let server = try Server(Apache(authentication: .digest(user: "ann", password: "keep-me-9")).recipe)
+        try TestVault.with { vault in
+            let mark = vault.home.file("it ran")
+            let command = "touch '\(mark)'; echo keep-me-9"
+            let url = "http://ann@127.0.0.1:\(server.port)/"
+            try vault.opened("remote", "set", url, "--remote-password-command", command).run(expecting: 0)
+            try FileManager.default.removeItem(atPath: vault.home.file(".local/state/coffer/commands"))
+            try? FileManager.default.removeItem(atPath: mark)
+            let refused = try vault.opened("sync").run()
+            #expect(refused.code != 0 && refused.errorText.contains("nobody has allowed"), "\(refused.errorText)")
+            try vault.mount()
+            #expect(try vault.coffer(["sync"]).run().code != 0)
+            try vault.lock()
+            #expect(!FileManager.default.fileExists(atPath: mark))
+            try vault.opened("remote", "set", url, "--remote-password-command", command).run(expecting: 0)
+            try vault.sync()
+            #expect(FileManager.default.fileExists(atPath: mark))
+        }
+    }
 }
