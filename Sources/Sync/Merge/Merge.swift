@@ -109,11 +109,15 @@ struct Merge<Replica: ReplicaTransaction> {
 
     /// Copies stand beside the entries that they are of, wherever these have gone.
     mutating func moveCopies() throws(SyncError) {
+        guard !touched.isEmpty else { return }
+        // Most have neither: no row is read for them.
+        let hasRegisters = replica.hasRegisters
+        let contested = Set(try replica.contested().map(\.lineage))
         let lineages = touched.sorted()
         for lineage in lineages {
             subject = lineage
-            try showNameThatStays(of: lineage)
-            try showRivals(of: lineage)
+            if hasRegisters { try showNameThatStays(of: lineage) }
+            if contested.contains(lineage) { try showRivals(of: lineage) }
         }
         touched.removeAll()
     }

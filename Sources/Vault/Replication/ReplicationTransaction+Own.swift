@@ -118,7 +118,10 @@ struct OwnChanges {
         guard let written = record.heads.first else { return false }
         var isRemoved = false
         for entry in transaction.entries(of: lineage) {
-            guard let register = try transaction.entry(entry), !register.isShown else { return false }
+            // What has no register is there: the rule, and no row is read for it.
+            guard committer.sync.registers[entry] != nil, let register = try transaction.entry(entry),
+                !register.isShown
+            else { return false }
             // It was removed with what is written in it.
             if register.removals.contains(where: { $0.saw.contains(written) }) { return false }
             if register.removals.contains(where: { $0.stamp < written }) { isRemoved = true }
@@ -138,9 +141,11 @@ struct OwnChanges {
     private mutating func addNames(of lineage: Identifier, _ record: FileRecord) throws(Errno) {
         let isDirectory = record.mode & FileType.mask == FileType.directory
         for entry in transaction.entries(of: lineage) {
-            guard let register = try transaction.entry(entry), register.isShown,
-                register.removals.isEmpty || !isDirectory
-            else { continue }
+            if committer.sync.registers[entry] != nil {
+                guard let register = try transaction.entry(entry), register.isShown,
+                    register.removals.isEmpty || !isDirectory
+                else { continue }
+            }
             try addEntry(entry)
         }
     }
