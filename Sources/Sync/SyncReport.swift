@@ -104,7 +104,7 @@ public struct SyncStatus: Equatable, Sendable {
     public var published: UInt64
     /// Own segments that wait to be sent.
     public var waiting: Int
-    /// What was wrong at the last look; pushing has stopped.
+    /// What was wrong at the last look; pushing has stopped, but for a fork of another device's log, which is set aside.
     public var alarm: SyncAlarm?
     /// The latest snapshot that this device knows.
     public var snapshot: SnapshotName?

@@ -73,8 +73,9 @@ extension Failure {
             .remoteForked,
             "The remote was forked: the log of \(context.who) has two histories from segment \(alarm.sequence) on "
                 + "(\(alarm.object)).\(context.kept)",
-            hint: "The remote shows different devices different things, or a device's file was copied. Nothing is lost "
-                + "here; once the cause is known, `coffer remote rebuild` writes the remote anew.")
+            hint: "The remote shows different devices different things, or the device's file was copied, or it is in "
+                + "other hands: then `coffer devices revoke` shuts it out. Nothing is lost here; once the cause is known, "
+                + "`coffer remote rebuild` writes the remote anew.")
     }
 
     /// Objects that are not what their writers made.
