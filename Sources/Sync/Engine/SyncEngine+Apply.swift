@@ -90,7 +90,7 @@ extension SyncEngine {
                 guard notice.bytes.count == Wrap.size else { continue }
                 keep(notice, of: device, in: &state)
             case .rotation, .merge:
-                guard isWhole(notice) else { continue }
+                guard isWhole(notice, state.ring) else { continue }
                 keep(notice, of: device, in: &state)
             case .enrolment, .settlements: break
             }
@@ -106,9 +106,11 @@ extension SyncEngine {
         state.keep(notice, of: author)
     }
 
-    /// Whether it is what it says: others are not kept, whoever has signed the segment.
-    private nonisolated func isWhole(_ notice: Notice) -> Bool {
-        guard notice.kind == .rotation else { return KeyMerge(notice.bytes) != nil }
+    /// Whether it is what it says, of keys that there are: others are not kept, whoever has signed the segment.
+    private nonisolated func isWhole(_ notice: Notice, _ ring: KeyRing) -> Bool {
+        guard notice.kind == .rotation else {
+            return KeyMerge(notice.bytes)?.parents.allSatisfy { ring[$0] != nil } ?? false
+        }
         guard let admin = Genesis.adminKey(keys.genesis) else { return false }
         return Rotation(notice.bytes, vault: keys.vault.pair, admin: admin) != nil
     }

@@ -6,8 +6,8 @@ extension SyncEngine {
     /// Does something with what a device has written.
     ///
     /// - Throws: anything but a fork, which sets the log aside.
-    func settingAside(
-        _ device: Identifier, _ body: () async throws(SyncError) -> Void
+    func settingLogAside(
+        of device: Identifier, _ body: () async throws(SyncError) -> Void
     ) async throws(SyncError) {
         do throws(SyncError) { try await body() } catch {
             guard case .forked(let alarm) = error, device != own else { throw error }
@@ -20,7 +20,7 @@ extension SyncEngine {
     /// Whether a snapshot's writer has seen the same history.
     func agrees(_ found: FoundSnapshot) async throws(SyncError) -> Bool {
         var agrees = false
-        try await settingAside(found.name.device) { () async throws(SyncError) in
+        try await settingLogAside(of: found.name.device) { () async throws(SyncError) in
             try compare(found.manifest.seen, found.path)
             agrees = true
         }

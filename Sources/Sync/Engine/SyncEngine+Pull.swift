@@ -14,7 +14,7 @@ extension SyncEngine {
         let devices = (only ?? Set(logs.segments.keys).union(state.seen.positions.keys).sorted()).filter { $0 != own }
         var reading = Reading()
         for device in devices {
-            try await settingAside(device) { () async throws(SyncError) in try await checkKnown(device, logs) }
+            try await settingLogAside(of: device) { () async throws(SyncError) in try await checkKnown(device, logs) }
         }
         reading.stopped = Set(faults.keys)
         standing = Standing()
@@ -89,14 +89,16 @@ extension SyncEngine {
                 {
                     let queue = reading.queues[device, default: []]
                     var (segments, isEnd) = ([CheckedSegment](), true)
-                    try await settingAside(device) { () async throws(SyncError) in
+                    try await settingLogAside(of: device) { () async throws(SyncError) in
                         (segments, isEnd) = try await fetch(device, behind: queue, logs)
                     }
                     reading.queues[device, default: []] += segments
                     standing.vouch(by: segments)
                     if isEnd { reading.stopped.insert(device) }
                 }
-                while let group = nextGroup(reading.queues[device, default: []]), try await isReady(group) {
+                while faults[device] == nil, let group = nextGroup(reading.queues[device, default: []]),
+                    try await isReady(group)
+                {
                     try checkCancellation()
                     guard isInStanding(group), isTrue(group), try await apply(group) else {
                         reading.stopped.insert(device)
@@ -197,7 +199,7 @@ extension SyncEngine {
     private func isReady(_ group: [CheckedSegment]) async throws(SyncError) -> Bool {
         for segment in group {
             var isReady = false
-            try await settingAside(segment.device) { () async throws(SyncError) in
+            try await settingLogAside(of: segment.device) { () async throws(SyncError) in
                 isReady = try await self.isReady(segment)
             }
             guard isReady else { return false }

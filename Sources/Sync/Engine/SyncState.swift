@@ -120,7 +120,7 @@ struct SyncState: Equatable, Sendable {
     /// The most kits that are remembered of one member…
     static let kitsMostOfOne = 64
     /// …and of all.
-    static let kitsMost = 2048
+    static let kitsMost = 1024
     /// The most snapshots that are remembered.
     static let snapshotsMost = 4
     /// The most devices that are active at a time: what each of them has seen has to fit.

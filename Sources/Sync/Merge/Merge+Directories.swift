@@ -12,17 +12,11 @@ extension Merge {
         var isReclaimed = false
         for case .entry(let change) in changes where change.stamp.device == own {
             guard let placed = try replica.entry(change.entry), placed.isShown else { continue }
-            var directory = placed.placement.parent
-            while directory != top, let entry = try replica.entries(of: directory).first,
-                var register = try replica.entry(entry)
-            {
-                if !register.removals.isEmpty {
-                    try makeOwn(&register)
-                    try show(register)
-                    try replica.noteOwn(.whole(directory))
-                    isReclaimed = true
-                }
-                directory = register.placement.parent
+            for var above in try path(from: placed.placement.parent) where above.isShown && !above.removals.isEmpty {
+                try makeOwn(&above)
+                try show(above)
+                try replica.noteOwn(.whole(above.placement.lineage))
+                isReclaimed = true
             }
         }
         return isReclaimed

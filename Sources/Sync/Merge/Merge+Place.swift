@@ -237,7 +237,7 @@ extension Merge {
     }
 
     /// The entries from a directory up to the top.
-    private func path(from directory: Identifier) throws(SyncError) -> [EntryRegister] {
+    func path(from directory: Identifier) throws(SyncError) -> [EntryRegister] {
         var path: [EntryRegister] = []
         var walk = directory
         while walk != top, path.count < 4096 {

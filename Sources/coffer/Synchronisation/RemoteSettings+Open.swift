@@ -53,7 +53,7 @@ extension RemoteSettings {
             guard AllowedCommands.contains(command) else {
                 throw .notAuthorized(
                     "the vault says that the remote's password comes from a command which nobody has allowed on this "
-                        + "machine (if it is yours, give it again with coffer remote set): \(command)")
+                        + "machine: if it is yours, give it again with coffer remote set")
             }
             do {
                 let line = try SecretLine.read(command: command)
