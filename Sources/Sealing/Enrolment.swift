@@ -48,26 +48,37 @@ public struct Enrolment: Equatable, Sendable {
 
 /// A device is shut out: what it wrote beyond a place in its log counts no more.
 ///
-/// Layout, 128 bytes: "CFRX", format u8, zero u8 ×3, vault 16, device 16, last sequence u64, when i64, zero ×8, admin
-/// signature 64 of the 64 bytes before it.
+/// Layout, 144 bytes: "CFRX", format u8 (2), zero u8 ×3, vault 16, device 16, last sequence u64, when i64, hash of that segment
+/// 16, its clock u64, admin signature 64 of the 80 bytes before it. Of format 1, 128 bytes, which is still read: zero ×8 in
+/// the place of hash and clock.
 public struct Revocation: Equatable, Sendable {
-    public static let size = 128
+    public static let size = 144
 
     public let bytes: [UInt8]
 
+    /// - Parameters:
+    ///   - device: its identifier, 16 bytes.
+    ///   - last: the last segment of it that counts, from 1; 0 for none.
+    ///   - hash: of that segment, 16 bytes: of two that are signed with one number this one counts.
+    ///   - lamport: the device's clock at its end.
+    ///   - seconds: now, since 1970: for people only.
     public init(
-        vault: (UInt64, UInt64), device: [UInt8], last: UInt64, seconds: Int64, admin: borrowing AdminKey
+        vault: (UInt64, UInt64), device: [UInt8], last: UInt64, hash: [UInt8], lamport: UInt64, seconds: Int64,
+        admin: borrowing AdminKey
     ) {
-        var body = Array("CFRX".utf8) + [1, 0, 0, 0] + Wrap.littleEndian(vault.0) + Wrap.littleEndian(vault.1)
+        var body = Array("CFRX".utf8) + [2, 0, 0, 0] + Wrap.littleEndian(vault.0) + Wrap.littleEndian(vault.1)
         body += device.prefix(16) + Wrap.littleEndian(last) + Wrap.littleEndian(seconds)
-        body += [UInt8](repeating: 0, count: 64 - body.count)
+        body += hash.prefix(16) + Wrap.littleEndian(lamport)
         bytes = body + admin.sign(body)
     }
 
+    /// - Returns: nil unless it is one for this vault, signed by the admin key.
     public init?(_ bytes: [UInt8], vault: (UInt64, UInt64), admin: [UInt8]) {
-        guard bytes.count == Revocation.size, Array(bytes[..<8]) == Array("CFRX".utf8) + [1, 0, 0, 0],
-            Array(bytes[8..<24]) == Wrap.littleEndian(vault.0) + Wrap.littleEndian(vault.1),
-            SigningSeed.verify(Array(bytes.suffix(64)), Array(bytes[..<64]), key: admin)
+        guard bytes.count > 64 + 8, bytes.count == (bytes[4] == 1 ? 128 : Revocation.size) else { return nil }
+        let body = Array(bytes.dropLast(64))
+        guard Array(body[..<4]) == Array("CFRX".utf8), [1, 2].contains(body[4]), Array(body[5..<8]) == [0, 0, 0],
+            Array(body[8..<24]) == Wrap.littleEndian(vault.0) + Wrap.littleEndian(vault.1),
+            SigningSeed.verify(Array(bytes.suffix(64)), body, key: admin)
         else { return nil }
         self.bytes = bytes
     }
@@ -76,6 +87,10 @@ public struct Revocation: Equatable, Sendable {
     public var device: [UInt8] { Array(bytes[24..<40]) }
     /// The last segment of it that counts.
     public var last: UInt64 { Enrolment.word(bytes, 40) }
+    /// The 16 bytes of that segment's hash; nil in format 1, and where nothing counts.
+    public var hash: [UInt8]? { bytes[4] == 1 || last == 0 ? nil : Array(bytes[56..<72]) }
+    /// The device's clock at its end; nil in format 1.
+    public var lamport: UInt64? { bytes[4] == 1 ? nil : Enrolment.word(bytes, 72) }
 }
 
 extension Genesis {

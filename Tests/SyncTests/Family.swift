@@ -54,9 +54,10 @@ struct Family: Sendable {
     }
 
     /// Shuts a device out after a segment.
-    func revocation(of device: Int, after last: UInt64) -> Notice {
+    func revocation(of device: Int, after last: UInt64, hash: Identifier = .none, lamport: UInt64 = 0) -> Notice {
         let revocation = Revocation(
-            vault: vault.pair, device: bytes(devices[device]), last: last, seconds: 0, admin: admin.key)
+            vault: vault.pair, device: bytes(devices[device]), last: last, hash: bytes(hash), lamport: lamport,
+            seconds: 0, admin: admin.key)
         return Notice(kind: .revocation, bytes: revocation.bytes)
     }
 

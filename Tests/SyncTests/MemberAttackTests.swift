@@ -20,11 +20,20 @@ import Testing
 
         /// Signs a segment as the attacker's next one, and puts it at the remote.
         ///
-        /// - Parameter isTwin: it has the number of the last one.
-        func sign(isTwin: Bool = false, _ change: (inout SegmentRecord) -> Void) throws {
+        /// - Parameters:
+        ///   - isTwin: it has the number of the last one.
+        ///   - before: the segment that it follows; nil for the last one.
+        ///   - devices: who sees it.
+        /// - Returns: where it is.
+        @discardableResult
+        func sign(
+            isTwin: Bool = false, after before: RemotePath? = nil, for devices: [Int] = [0, 1, 2],
+            _ change: (inout SegmentRecord) -> Void
+        ) throws -> RemotePath {
             let family = pair.family
-            let last = try #require(pair.segments(of: 1, in: pair.view(1)).dropLast(isTwin ? 1 : 0).last)
-            let bytes = try #require(pair.view(1)[last])
+            let own = pair.segments(of: 1, in: pair.view(1)).dropLast(isTwin ? 1 : 0)
+            let last = try #require(before ?? own.last)
+            let bytes = try #require(devices.lazy.compactMap { pair.view($0)[last] }.first)
             let ring = family.keys[1].ring
             let engine = pair.engine(1)
             let opened = try #require(engine.open(bytes, ring))
@@ -42,7 +51,19 @@ import Testing
                     signer: family.keys[1].signer)
             }
             let path = Layout.segment(attacker, number + 1, Identifier(hashing: object))
-            for device in 0..<3 { pair.setView(device, pair.view(device).merging([path: object]) { $1 }) }
+            for device in devices { pair.setView(device, pair.view(device).merging([path: object]) { $1 }) }
+            return path
+        }
+
+        /// What one device shows, as something that the attacker has made in a segment.
+        func making(_ name: String, _ text: String) throws -> [Change] {
+            let replica = MemoryReplica(device: attacker, top: pair.family.vault)
+            let id = Identifier(low: UInt64(name.utf8.first ?? 0), high: 99)
+            try replica.edit { (t) throws(SyncError) in
+                t.store.lamport = 1000
+                try t.make(name, in: pair.family.vault, text, id: id)
+            }
+            return try replica.transaction { (t) throws(SyncError) in t.ownChanges(atMost: 100) }
         }
 
         /// The others change something and hear of it, and can shut the attacker out.
@@ -186,6 +207,55 @@ import Testing
         #expect(pair.tree(2)["after"] == "y")
     }
 
+    /// A second segment with the number of the last one that counts, put there when the device was shut out: who has not read
+    /// that far takes the one that counts.
+    @Test func attack34_twinOfTheLastSegmentStopsNoLateReader() async throws {
+        let scene = try await Scene()
+        let pair = scene.pair
+        let changes = try scene.making("good", "1")
+        try scene.sign { $0 = $0.with(changes) }
+        try await pair.sync(0)
+        try await pair.rotate(0, shuttingOut: [1])
+        let forged = try scene.making("forged", "2")
+        try scene.sign(isTwin: true) { $0 = $0.with(forged) }
+        try pair.make("after", "y", on: 0)
+        for device in [0, 2, 0] { try await pair.sync(device) }
+        #expect(pair.tree(2) == ["mail": "secret\n", "good": "1", "after": "y"] && pair.tree(0) == pair.tree(2))
+        let (joined, _) = try await pair.joinBehindRotation()
+        #expect(pair.tree(joined) == pair.tree(0))
+    }
+
+    /// Each device reads another segment with that number: both go on, and the one whose history does not count goes back.
+    @Test(arguments: [false, true]) func attack34_twoHistoriesForTwoDevicesStopNeither(isErased: Bool) async throws {
+        let scene = try await Scene()
+        let pair = scene.pair
+        let (good, forged) = (try scene.making("good", "1"), try scene.making("forged", "2"))
+        let common = try #require(pair.segments(of: 1, in: pair.view(1)).last)
+        let one = try scene.sign(after: common, for: [0]) { $0 = $0.with(good) }
+        let other = try scene.sign(after: common, for: [2]) { $0 = $0.with(forged) }
+        let more = try scene.making("more", "3")
+        let last = try scene.sign(after: other, for: [2]) { $0 = $0.with(more) }
+        try pair.make("mine", "own", on: 2)
+        for device in [0, 2] { _ = try? await pair.sync(device) }
+        #expect(pair.tree(2)["more"] == "3")
+        // Now everybody sees everything, or what does not count is gone.
+        try await pair.rotate(0, shuttingOut: [1])
+        try pair.make("after", "y", on: 0)
+        try await pair.sync(0)
+        var all = pair.view(0).merging(pair.view(2)) { $1 }
+        if isErased { (all[other], all[last]) = (nil, nil) }
+        #expect(all[one] != nil)
+        for device in 0..<3 { pair.setView(device, all) }
+        for device in [2, 0, 2, 0, 2, 0, 2, 0, 2, 0, 2] { try await pair.sync(device) }
+        for device in [0, 2] {
+            let tree = pair.tree(device)
+            #expect(tree["after"] == "y" && tree["mine"] == "own" && tree["good"] == "1", "\(device): \(tree)")
+        }
+        try pair.make("end", "z", on: 2)
+        for device in [2, 0] { try await pair.sync(device) }
+        #expect(pair.tree(0)["end"] == "z")
+    }
+
     /// A snapshot that a device has made after it was shut out, with keys that it had before: whoever joins does not begin with
     /// it, though it covers the most, and nobody catches up by it.
     @Test func attack45_snapshotsOfWhoIsShutOutAreNotBelieved() async throws {
@@ -207,20 +277,7 @@ import Testing
         let forged = pair.view(1).filter { before[$0.key] == nil && $0.key.components[1] == "snap" }
         #expect(!forged.isEmpty)
         for device in 0..<3 { pair.setView(device, honest.merging(forged) { one, _ in one }) }
-        let joined = pair.join()
-        pair.setView(joined, pair.view(0))
-        // As with a kit of now.
-        let keys = pair.replicas[0].store.keys
-        try pair.replicas[joined].edit { (t) throws(SyncError) in t.store.keys = keys }
-        let family = pair.family
-        let signer = DeviceKeys()
-        let enrolment = Enrolment(
-            vault: family.vault.pair, device: family.devices[joined].pair, keys: signer, kit: (1, 1), epoch: 2,
-            seconds: 0, admin: family.admin.key)
-        let joiner = SyncKeys(
-            vault: family.vault, device: family.devices[joined], genesis: family.genesis, accountKey: family.accountKey,
-            signer: signer, enrolment: enrolment)
-        let report = try await pair.engine(joined, keys: joiner).sync()
+        let (joined, report) = try await pair.joinBehindRotation()
         #expect(report.startedFrom != nil)
         #expect(pair.tree(joined)["forged"] == nil)
         #expect(pair.tree(joined)["mail"] == "secret\n")
@@ -229,5 +286,33 @@ import Testing
         pair.setView(2, honest.merging(forged) { one, _ in one }.filter { $0.key != last })
         _ = try? await pair.sync(2)
         #expect(pair.tree(2)["forged"] == nil)
+    }
+}
+
+extension Pair {
+    /// A new device, with a kit of now.
+    fileprivate func joinBehindRotation() async throws -> (Int, SyncReport) {
+        let joined = join()
+        setView(joined, view(0))
+        let keys = replicas[0].store.keys
+        try replicas[joined].edit { (t) throws(SyncError) in t.store.keys = keys }
+        let signer = DeviceKeys()
+        let enrolment = Enrolment(
+            vault: family.vault.pair, device: family.devices[joined].pair, keys: signer, kit: (1, 1), epoch: 2,
+            seconds: 0, admin: family.admin.key)
+        let joiner = SyncKeys(
+            vault: family.vault, device: family.devices[joined], genesis: family.genesis, accountKey: family.accountKey,
+            signer: signer, enrolment: enrolment)
+        return (joined, try await engine(joined, keys: joiner).sync())
+    }
+}
+
+extension SegmentRecord {
+    /// The same with changes, and a clock behind theirs.
+    fileprivate func with(_ changes: [Change]) -> SegmentRecord {
+        var record = self
+        record.changes = changes
+        record.lamport = max(record.lamport, changes.map(\.stamp.lamport).max() ?? 0)
+        return record
     }
 }

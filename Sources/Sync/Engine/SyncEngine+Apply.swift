@@ -42,7 +42,7 @@ extension SyncEngine {
             record: segment.record)
         let merge = try apply(said, refused, applied, replica, state, &subject)
         replica.lamport = max(replica.lamport, segment.position.lamport)
-        state.seen[segment.device] = segment.position
+        state.advance(segment.device, to: segment.position)
         return merge.conflicts
     }
 
@@ -139,15 +139,17 @@ extension SyncEngine {
     /// The account's e-mail address, as the logs tell it.
     var accountAddress: AccountAddress? { address(in: state) }
 
-    /// Shuts out the device that the admin key says; the earliest end counts.
+    /// Shuts out the device that the admin key says; the lowest end counts.
     nonisolated func revoke(_ bytes: [UInt8], in state: inout SyncState) {
         guard let admin = Genesis.adminKey(keys.genesis),
             let revocation = Revocation(bytes, vault: keys.vault.pair, admin: admin),
-            let device = Identifier(bytes: revocation.device), let member = state.members[device],
-            revocation.last < member.revokedAfter ?? .max || member.revocation.isEmpty
+            let device = Identifier(bytes: revocation.device), let member = state.members[device]
         else { return }
         revoke(device, after: revocation.last, &state)
-        state.members[device]?.revocation = bytes
+        let known = Revocation(member.revocation, vault: keys.vault.pair, admin: admin)
+        if known.map({ revocation.position.precedes($0.position) }) ?? true {
+            state.members[device]?.revocation = bytes
+        }
     }
 
     /// Admits the devices that the admin key vouches for.

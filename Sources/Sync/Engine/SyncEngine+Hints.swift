@@ -83,10 +83,11 @@ extension SyncEngine {
         var overdue: [Identifier: UInt8] = [:]
         for (device, sequence) in said where device != own && overdue.count < SyncState.devicesMost {
             let seen = state.seen[device]?.sequence ?? 0
-            guard sequence > seen, state.members[device]?.revokedAfter.map({ seen < $0 }) ?? true else { continue }
+            let isMissed = state.members[device]?.revokedAfter.map { seen < $0 } ?? true
+            guard sequence > seen, isMissed || waitingFor[device] ?? 0 > seen else { continue }
             let looks = min(state.overdue[device] ?? 0, 254) + 1
             overdue[device] = looks
-            guard looks >= SyncEngine.looksUntilOverdue, state.members[device] != nil else { continue }
+            guard isMissed, looks >= SyncEngine.looksUntilOverdue, state.members[device] != nil else { continue }
             report.withheld.append(
                 Alarm(device: device, sequence: seen + 1, object: Layout.log(device).description))
         }
@@ -99,7 +100,8 @@ extension SyncEngine {
         try changeState { $0.overdue = next }
     }
 
-    private static var looksUntilOverdue: UInt8 { 3 }
+    /// After how many whole looks without it something is no more on its way.
+    static var looksUntilOverdue: UInt8 { 3 }
 
     /// How far logs go, as segments that are signed say.
     var signedClaims: [Identifier: UInt64] {

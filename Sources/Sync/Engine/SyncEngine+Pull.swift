@@ -13,12 +13,28 @@ extension SyncEngine {
         if only == nil { try await checkOwn(logs) }
         let devices = (only ?? Set(logs.segments.keys).union(state.seen.positions.keys).sorted()).filter { $0 != own }
         var reading = Reading()
-        for device in devices {
-            try await settingLogAside(of: device) { () async throws(SyncError) in try await checkKnown(device, logs) }
-        }
-        reading.stopped = Set(faults.keys)
         standing = Standing()
+        loadCuts()
+        var losses: [Identifier: SyncError] = [:]
+        for device in devices {
+            do throws(SyncError) {
+                try await settingLogAside(of: device) { () async throws(SyncError) in
+                    try await checkKnown(device, logs)
+                }
+            } catch {
+                guard case .rolledBack = error else { throw error }
+                losses[device] = error
+            }
+        }
+        reading.stopped = Set(faults.keys).union(losses.keys)
         try await readLogs(devices, logs, &reading)
+        let back = try await returnToCounted()
+        if !back.isEmpty {
+            for device in back { reading.queues[device] = [] }
+            reading.stopped.subtract(back)
+            try await readLogs(devices, logs, &reading)
+        }
+        try checkLosses(losses)
         while only == nil {
             guard try await catchUp(devices, logs, &reading) else { break }
             reading.stopped.formUnion(faults.keys)
@@ -38,6 +54,16 @@ extension SyncEngine {
         }
         lookForAwaited(only, logs, reading)
         if state.members[own]?.revokedAfter != nil { throw .revoked }
+    }
+
+    /// A log has become shorter. That of a device that is shut out may, as far as it does not count; the others' logs had to be
+    /// read first to know that.
+    private func checkLosses(_ losses: [Identifier: SyncError]) throws(SyncError) {
+        for (device, error) in losses.sorted(by: { $0.key < $1.key }) {
+            guard let cut = standing.cuts[device], state.seen[device]?.sequence ?? 0 >= cut.sequence else {
+                throw error
+            }
+        }
     }
 
     /// Once everything is read that is there.
@@ -165,11 +191,9 @@ extension SyncEngine {
                 guard case .bytes(let bytes) = found[place] else { continue }
                 if let segment = try check(bytes, device, name, after: position, known) { valid.append(segment) }
             }
-            if valid.count > 1, environment.rules.checksChain {
-                throw .forked(Alarm(device: device, sequence: sequence, object: valid[1].path.description))
-            }
-            guard let segment = valid.first else { return (segments, true) }
+            guard let segment = try await choose(valid, of: device, sequence) else { return (segments, true) }
             segments.append(segment)
+            learnCuts(from: segment.record)
             admit(segment.record, to: &known)
             position = segment.position
         }
@@ -190,7 +214,11 @@ extension SyncEngine {
             case .damaged: report.damaged.append(path)
             case .revoked: standing.hold(device, shutOutAt: name.sequence)
             case .unknownKey: standing.hold(device, keys: state.ring.links.count)
-            case .forked: throw .forked(Alarm(device: device, sequence: name.sequence, object: path))
+            case .forked:
+                guard standing.cuts[device] != nil else {
+                    throw .forked(Alarm(device: device, sequence: name.sequence, object: path))
+                }
+                standing.tear(device)
             }
             return nil
         }
@@ -212,7 +240,8 @@ extension SyncEngine {
     private func isTrue(_ group: [CheckedSegment]) -> Bool {
         for segment in group {
             let isFalse = segment.record.seen.positions.contains { device, theirs in
-                guard let ours = state.seen[device], theirs.sequence <= ours.sequence else { return false }
+                guard let ours = state.seen[device], theirs.sequence <= ours.sequence, standing.cuts[device] == nil
+                else { return false }
                 return theirs.lamport > ours.lamport
             }
             guard isFalse else { continue }
@@ -231,7 +260,7 @@ extension SyncEngine {
         }
         try compare(segment.record.seen, segment.path)
         if let key = segment.key, state.ring[key] == nil { return false }
-        return !environment.rules.waitsForCauses || state.seen.covers(segment.record.seen)
+        return !environment.rules.waitsForCauses || hasRead(segment.record.seen)
     }
 
     /// Whether somebody has seen the same history as this device, as far as both have gone.
@@ -239,6 +268,8 @@ extension SyncEngine {
         for (device, theirs) in seen.positions {
             let ours = state.seen[device]
             if device == own, environment.rules.checksOwnLog, theirs.sequence > ours?.sequence ?? 0 { throw .cloned }
+            // Who has read what does not count is at no fault.
+            if standing.cuts[device] != nil { continue }
             if environment.rules.comparesSeen, let ours, ours.sequence == theirs.sequence, ours.hash != theirs.hash {
                 throw .forked(Alarm(device: device, sequence: theirs.sequence, object: path.description))
             }

@@ -37,9 +37,10 @@ extension SyncEngine {
             var notices: [Notice] = []
             for (device, last) in devices.sorted(by: { $0.key < $1.key }) where device != own {
                 guard next.members[device] != nil else { continue }
+                let end = end(of: device, last, next)
                 let revocation = Revocation(
-                    vault: keys.vault.pair, device: device.bytes, last: last ?? next.seen[device]?.sequence ?? 0,
-                    seconds: seconds, admin: admin)
+                    vault: keys.vault.pair, device: device.bytes, last: end.sequence, hash: end.hash.bytes,
+                    lamport: end.lamport, seconds: seconds, admin: admin)
                 notices.append(Notice(kind: .revocation, bytes: revocation.bytes))
                 revoke(revocation.bytes, in: &next)
             }
@@ -53,6 +54,14 @@ extension SyncEngine {
             try save(next, after: before, in: replica)
             return next
         }
+    }
+
+    /// The last segment of a device that is to count.
+    private nonisolated func end(of device: Identifier, _ last: UInt64?, _ state: SyncState) -> LogPosition {
+        let read = state.seen[device] ?? LogPosition(sequence: 0, hash: .none, lamport: 0)
+        guard let last, last != read.sequence else { return read }
+        let known = state.trails[device]?.first { $0.sequence == last }
+        return known ?? LogPosition(sequence: last, hash: .none, lamport: 0)
     }
 
     /// Where rotations did not know of each other: their keys make one together, which is used from here on.

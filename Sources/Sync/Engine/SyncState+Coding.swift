@@ -50,6 +50,7 @@ extension SyncState {
             sink.append(UInt16(truncatingIfNeeded: list.count))
             for author in list { sink.append(author) }
         }
+        encodeTrails(into: &sink)
         return sink.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
     }
 
@@ -148,6 +149,26 @@ extension SyncState {
         if version < 3, members.count > 1 { owesSnapshot = true }
         try decodeReceipts(bytes, &cursor)
         try decodeAuthors(bytes, &cursor)
+        try decodeTrails(bytes, &cursor)
+    }
+
+    private func encodeTrails(into sink: inout PlainBuffer) {
+        sink.append(UInt16(truncatingIfNeeded: trails.count))
+        for (device, trail) in trails.sorted(by: { $0.key < $1.key }) {
+            sink.append(device)
+            sink.append(UInt16(truncatingIfNeeded: trail.count))
+            for position in trail { sink.append(position: position) }
+        }
+    }
+
+    private mutating func decodeTrails(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {
+        guard cursor.offset < bytes.byteCount else { return }
+        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+            let device = try cursor.identifier(of: bytes)
+            for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+                if let position = try cursor.position(bytes) { trails[device, default: []].append(position) }
+            }
+        }
     }
 
     /// Programs from before have not kept who has said what.

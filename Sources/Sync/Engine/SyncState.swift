@@ -47,6 +47,10 @@ struct SyncState: Equatable, Sendable {
     /// device: what its last segment or receipt has said.
     var readBy: [Identifier: [Identifier: UInt64]] = [:]
 
+    /// What was read last of each of the other devices' logs, in order: where a device turns out to have signed two histories,
+    /// it tells how far both are the same.
+    var trails: [Identifier: [LogPosition]] = [:]
+
     init(device: Identifier, ring: KeyRing) { (self.device, self.ring) = (device, ring) }
 
     struct Member: Equatable, Sendable {
@@ -89,6 +93,20 @@ struct SyncState: Equatable, Sendable {
         return stable
     }
 
+    /// A segment of another device was applied.
+    mutating func advance(_ device: Identifier, to position: LogPosition) {
+        seen[device] = position
+        trails[device, default: []].append(position)
+        let most = max(4, SyncState.trailMost / max(1, trails.count))
+        for (device, trail) in trails where trail.count > most { trails[device] = trail.suffix(most) }
+    }
+
+    /// What was read of a device's log behind a place does not count; nil is the beginning.
+    mutating func goBack(_ device: Identifier, to position: LogPosition?) {
+        seen[device] = position
+        trails[device]?.removeAll { $0.sequence > position?.sequence ?? 0 }
+    }
+
     /// Whether a device has said that it has read all that was read here.
     func isBehind(_ device: Identifier) -> Bool {
         let (said, read) = (seenBy[device] ?? VersionVector(), readBy[device] ?? [:])
@@ -113,6 +131,8 @@ struct SyncState: Equatable, Sendable {
         if snapshots.count > SyncState.snapshotsMost { snapshots.removeFirst() }
     }
 
+    /// The most places that are remembered in ``trails``, all devices together.
+    static let trailMost = 256
     /// The most notices of one kind in ``standing``…
     static let standingMost = 8
     /// …of which one member has said at most so many.
