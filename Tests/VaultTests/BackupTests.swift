@@ -147,8 +147,9 @@ import Testing
         defer { try? file.close() }
         for length in stride(from: whole.count - 1, through: 0, by: -1) {
             try file.resize(to: Int64(length))
-            guard case .damaged? = Backup.refusal(path) else {
-                Issue.record("\(length) bytes are no damaged backup")
+            let refusal = Backup.refusal(path)
+            guard case .damaged? = refusal else {
+                Issue.record("\(length) bytes are no damaged backup: \(String(describing: refusal))")
                 return
             }
             guard length % 5000 == 0 || length < 200 else { continue }
