@@ -28,32 +28,3 @@ public struct SyncEnvironment: Sendable {
         (self.segmentBytes, self.segmentsBeforeSnapshot) = (segmentBytes, segmentsBeforeSnapshot)
     }
 }
-
-/// The rules that keep the invariants. All of them hold in the product; the simulation takes one away at a time and must
-/// find what then goes wrong.
-public struct ProtocolRules: Sendable {
-    /// Own changes are put into a segment before anything of others is applied: what they had seen is then exact.
-    public var buildsBeforeApplying = true
-    /// No segment is applied before all that its writer had seen.
-    public var waitsForCauses = true
-    /// An own log at the remote that goes further than this database stops it.
-    public var checksOwnLog = true
-    /// Each segment names the hash of the one before.
-    public var checksChain = true
-    /// A log that ends before what was read of it is an alarm.
-    public var checksRollback = true
-    /// What another device says that it read is compared with what was read here.
-    public var comparesSeen = true
-    /// A segment is kept until it is at the remote, and goes there byte for byte.
-    public var keepsOutbox = true
-    /// Signatures and seals decide, not names.
-    public var checksSignature = true
-    /// Own segments are removed only once every device can start from a snapshot that covers them.
-    public var waitsForAcknowledgement = true
-    /// What a snapshot shows is compared with what is shown here.
-    public var comparesSnapshots = true
-    /// A change that the replica refuses waits by itself; else it stops the run.
-    public var setsAside = true
-
-    public init() {}
-}
