@@ -69,8 +69,9 @@ static inline int64_t coffer_fuse_now(void) {
     return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
-/// Whether the calling thread may run on two processors and no more; gives them.
-static inline int coffer_fuse_two_processors(int32_t found[2]) {
+/// Whether the calling thread may run on two processors and no more; gives them. Not inlined: a function of Swift's that
+/// takes its place has no guard of the array.
+__attribute__((noinline)) static inline int coffer_fuse_two_processors(int32_t found[2]) {
     struct coffer_fuse_processors set;
     long size = syscall(SYS_sched_getaffinity, 0, sizeof set, &set);
     int count = 0;
