@@ -64,6 +64,7 @@ let package = Package(
         .library(name: "PowerRecorder", type: .dynamic, targets: ["PowerRecorder"]),
         .library(name: "FaultInjector", type: .dynamic, targets: ["FaultInjector"]),
         .library(name: "CipherEngine", type: .dynamic, targets: ["CipherEngine"]),
+        .library(name: "Intruder", type: .dynamic, targets: ["Intruder"]),
         .library(name: "QuickKDF", type: .dynamic, targets: ["QuickKDF"]),
     ],
     // Each version exactly: what is built is what was read.
@@ -86,6 +87,7 @@ let package = Package(
         library("CTurboJPEG", path: "Sources/CTurboJPEG", pkgConfig: "libturbojpeg", apt: "libturbojpeg0-dev"),
         library("CCurl", path: "Sources/CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
         library("CExpat", path: "Sources/CExpat", pkgConfig: "expat", apt: "libexpat1-dev"),
+        .systemLibrary(name: "CProcess", path: "Mount/CProcess"),
         library("CFuse", path: "Mount/CFuse", pkgConfig: "fuse3", apt: "libfuse3-dev"),
         library("CSystemd", path: "Mount/CSystemd", pkgConfig: "libsystemd", apt: "libsystemd-dev"),
 
@@ -98,11 +100,12 @@ let package = Package(
         layer("Fuse", path: "Mount/Fuse", ["CFuse", system]),
         layer(
             "VaultFileSystem", path: "Mount/VaultFileSystem",
-            ["CLinux", "CSystemd", "Fuse", "Vault", "Format", "Sealing", system, logging]),
+            ["CLinux", "CProcess", "CSystemd", "Fuse", "Vault", "Format", "Sealing", system, logging]),
         .executableTarget(
             name: "coffer",
             dependencies: [
-                "CLinux", "VaultFileSystem", "Fuse", "Vault", "Sync", "Remotes", "Format", "Sealing", "KitImage",
+                "CLinux", "CProcess", "VaultFileSystem", "Fuse", "Vault", "Sync", "Remotes", "Format", "Sealing",
+                "KitImage",
                 argumentParser, system, logging,
             ],
             path: "Sources/coffer", swiftSettings: strict, linkerSettings: readOnly),
@@ -111,6 +114,7 @@ let package = Package(
         .target(name: "PowerRecorder", path: "Tests/PowerRecorder"),
         .target(name: "FaultInjector", path: "Tests/FaultInjector"),
         .target(name: "CipherEngine", path: "Tests/CipherEngine", linkerSettings: [.linkedLibrary("crypto")]),
+        .target(name: "Intruder", path: "Tests/Intruder"),
         .target(name: "QuickKDF", path: "Tests/QuickKDF"),
         .target(name: "TestSupport", dependencies: ["QuickKDF"], path: "Tests/TestSupport", swiftSettings: strict),
         tests("SealingTests", ["CSodium", "Sealing", "TestSupport"]),

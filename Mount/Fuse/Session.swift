@@ -39,6 +39,8 @@ public final class Session: @unchecked Sendable {
         var runner = pthread_t()
         /// Unmounted while it ran: the loop closes the device behind itself.
         var isDetached = false
+        /// Takes the mount away in this process's place.
+        var unmounter: (@Sendable () -> Void)?
     }
 
     /// - Parameters:
@@ -148,24 +150,43 @@ public final class Session: @unchecked Sendable {
     /// other threads, and the second time, it does nothing.
     public func passTurn() { device.passTurn() }
 
+    /// From now on ``unmount()`` has somebody else take the mount away: this process may not any more.
+    ///
+    /// - Parameter unmounter: takes it away as ``Detaching`` does, or leaves it: programs that are in it get errors in any
+    ///   case, once it returns.
+    public func leaveUnmounting(to unmounter: @escaping @Sendable () -> Void) {
+        state.withLock { $0.unmounter = unmounter }
+    }
+
     /// Takes the mount away, lazily: programs that are in it get errors. Ends ``run()`` too.
     public func unmount() {
-        let (directory, isRunning) = state.withLock { state in
+        let (directory, isRunning, unmounter) = state.withLock { state in
             defer { state.directory = nil }
             if state.directory != nil { state.isDetached = state.isRunning }
-            return (state.directory, state.isRunning)
+            return (state.directory, state.isRunning, state.unmounter)
         }
         guard let directory else { return }
         if isRunning {
             // libfuse's function closes the device first, under the hands of the threads that read from it.
-            Detaching.detach(directory)
+            if let unmounter { unmounter() } else { Detaching.detach(directory) }
             exit()
+        } else if let unmounter {
+            // Where the kernel has taken it away already, another one may be there.
+            let isMounted = isConnected
+            closeDevice()
+            if isMounted { unmounter() }
         } else {
             // libfuse closes its own descriptor only: with another one open, a program that is inside would wait for
             // an answer that nobody gives.
             device.closePolled()
             unsafe fuse_session_unmount(session)
         }
+    }
+
+    /// Whether the kernel still has the mount.
+    private var isConnected: Bool {
+        var device = unsafe pollfd(fd: fuse_session_fd(session), events: 0, revents: 0)
+        return unsafe poll(&device, 1, 0) == 0
     }
 
     /// Nobody reads requests any more: a descriptor that a program still has gets ENOTCONN instead of waiting.

@@ -26,6 +26,8 @@ public struct VaultStatus: Codable, Sendable {
     public var unlockMilliseconds: Double?
     /// Of the process that serves the mount.
     public var residentBytes: UInt64?
+    /// Whether that process can run no program, and reach little else of the system (``Confinement``).
+    public var isConfined: Bool?
     public var damage: [String]?
     /// What is not as it should be about the folder below the mount.
     public var folder: [String]?

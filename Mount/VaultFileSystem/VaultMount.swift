@@ -16,6 +16,7 @@ public import Vault
 public final class VaultMount: Sendable {
     private let vault: Vault
     private let options: MountOptions
+    private let unmounter: @Sendable () -> Void
     private let fileSystem: VaultFileSystem
     private let session: Session
     private let invalidations = Invalidations()
@@ -26,15 +27,22 @@ public final class VaultMount: Sendable {
     private let finished = DispatchSemaphore(value: 0)
     private let queue = DispatchQueue(label: "coffer.lock")
 
+    /// Whether what runs in this process has lost what serving does not need.
+    private let isConfined = Atomic<Bool>(false)
+
     /// Whether logind waits for the lock before the machine sleeps; nil while it has not answered yet.
     private let delaysSleep = Mutex<Bool?>(nil)
 
     private enum Phase { case mounted, locking, locked }
 
+    /// - Parameter unmounter: takes the mount away, from another process: this one may not any more once it serves.
     /// - Throws: `unknownOptions` for options that libfuse does not know.
-    public init(vault: Vault, options: MountOptions) throws(MountError) {
+    public init(
+        vault: Vault, options: MountOptions, unmounter: @escaping @Sendable () -> Void
+    ) throws(MountError) {
         self.vault = vault
         self.options = options
+        self.unmounter = unmounter
         fileSystem = VaultFileSystem(
             vault: vault, usesNoCache: options.usesNoCache, umask: options.umask, controls: Controls())
         do throws(Errno) {
@@ -129,6 +137,7 @@ public final class VaultMount: Sendable {
         invalidations.follow(vault, session)
         renameReserved()
         let point = try mount()
+        confine()
         vault.keepReserve()
         let triggers = LockTriggers(
             idle: options.idle, followsSession: options.followsSession,
@@ -144,6 +153,12 @@ public final class VaultMount: Sendable {
         lockNow()
         finished.wait()
         session.unmount()
+    }
+
+    /// Nothing that a person or a program gives this process comes before that, but the password.
+    private func confine() {
+        session.leaveUnmounting(to: unmounter)
+        isConfined.store(Confinement.enter(), ordering: .relaxed)
     }
 
     /// A program from before let other devices put an entry where the control files are. It is in no listing, so that it could
@@ -245,6 +260,7 @@ public final class VaultMount: Sendable {
         status.fileBytes = statistics.fileBytes
         status.unlockMilliseconds = vault.unlockMilliseconds
         status.residentBytes = VaultMount.residentBytes()
+        status.isConfined = isConfined.load(ordering: .relaxed)
         status.damage = vault.damage.map { ($0.path.map { "\($0): " } ?? "") + $0.what }
         status.folder = below.withLock { $0.warnings }
         let unsaved = vault.unsaved()

@@ -82,6 +82,9 @@ struct Mount: ParsableCommand {
     func run() throws {
         let target = Directories.resolvedMountPoint(directory)
         if release { return try giveBack(target) }
+        // Before there is another thread, and anything to be kept secret.
+        let attendant =
+            foreground ? try Attendant.start(mountPoint: target, keepsErrors: readyDescriptor == nil) : nil
         let timing = try syncTiming()
         let mountOptions = try parsedOptions(target)
         try vault.requireFile()
@@ -90,7 +93,7 @@ struct Mount: ParsableCommand {
         } catch {
             throw Failure(error, vault: vault.path)
         }
-        if foreground { return try serve(mountOptions, timing) }
+        if let attendant { return try serve(mountOptions, timing, attendant) }
         let line = try password.readLine(prompt: "Master password: ", locked: vault.path)
         try Background.start(line)
     }
@@ -148,7 +151,8 @@ struct Mount: ParsableCommand {
         return noSync ? nil : timing
     }
 
-    private func serve(_ options: MountOptions, _ timing: SyncPlan.Timing?) throws {
+    private func serve(_ options: MountOptions, _ timing: SyncPlan.Timing?, _ attendant: Attendant) throws {
+        defer { attendant.finish() }
         Background.endWithParent(readyDescriptor)
         ProcessMemory.limitArenas()
         let opened = try unlock(options)
@@ -158,10 +162,13 @@ struct Mount: ParsableCommand {
             log.note(.saving, trouble?.sentence, relief: "Everything is saved again.")
         }
         var options = options
-        if !opened.isReadOnly { options.service = SyncHost(opened, timing: timing, log: log).service }
+        if !opened.isReadOnly {
+            let host = SyncHost(opened, timing: timing, log: log, commands: attendant.credentialCommands)
+            options.service = host.service
+        }
         for damage in opened.damage { Console.say("Damaged: \(damage.path ?? "the vault"): \(damage.what)") }
         do throws(MountError) {
-            let mount = try VaultMount(vault: opened, options: options)
+            let mount = try VaultMount(vault: opened, options: options, unmounter: { attendant.unmount() })
             let descriptor = readyDescriptor
             try mount.run { report in
                 Mount.say(report)

@@ -88,7 +88,7 @@ extension Failure {
 /// Reads one line into wiped memory.
 enum SecretLine {
     /// The longest line that is taken, in bytes.
-    private static let limit = 4096
+    static let limit = 4096
 
     static func read(file: String) throws -> SecretBytes {
         let descriptor: FileDescriptor

@@ -80,6 +80,9 @@ struct Status: ParsableCommand {
         case .ignored: Console.result("Suspend:  does not lock, as --no-lock-on-suspend says")
         case .locks, nil: break
         }
+        if status.isConfined == false {
+            Console.result("Confined: no: the kernel takes no filter of system calls (seccomp)")
+        }
         for line in status.folder ?? [] { Console.result("Folder:   \(line)") }
         for line in status.damage ?? [] { Console.result("Damaged:  \(line)") }
         for file in status.strayed ?? [] {

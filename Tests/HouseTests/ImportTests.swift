@@ -13,12 +13,12 @@ import Testing
         "KitImage": ["CPNG", "CQRencode", "CTurboJPEG", "CZbar"],
         "Fuse": ["CFuse", "SystemPackage", "Dispatch"],
         "VaultFileSystem": [
-            "CSystemd", "Fuse", "Vault", "Format", "Sealing", "SystemPackage", "Logging", "CLinux", "Foundation",
-            "Dispatch",
+            "CProcess", "CSystemd", "Fuse", "Vault", "Format", "Sealing", "SystemPackage", "Logging", "CLinux",
+            "Foundation", "Dispatch",
         ],
         "coffer": [
             "VaultFileSystem", "Fuse", "Vault", "Sync", "Remotes", "Format", "Sealing", "KitImage", "ArgumentParser",
-            "SystemPackage", "Logging", "CLinux", "Foundation", "Dispatch",
+            "SystemPackage", "Logging", "CLinux", "CProcess", "Foundation", "Dispatch",
         ],
     ]
 

@@ -8,14 +8,18 @@ internal import VaultFileSystem
 extension RemoteSettings {
     /// The remote that the settings lead to. Nothing is asked of it yet.
     ///
-    /// - Parameter creates: makes the folder or collection itself, where it is missing.
-    func open(creates: Bool = false) throws(Failure) -> any Remote {
+    /// - Parameters:
+    ///   - creates: makes the folder or collection itself, where it is missing.
+    ///   - commands: how those are run that the password comes from.
+    func open(
+        creates: Bool = false, commands: CredentialCommands = .ownChildren
+    ) throws(Failure) -> any Remote {
         switch try address {
         case .directory(let path):
             return DirectoryRemote(path: path, createsFolder: creates)
         case .web(let address):
             do throws(RemoteError) {
-                return try WebDAVRemote(address, credential: credential, options: options(creates))
+                return try WebDAVRemote(address, credential: credential(commands), options: options(creates))
             } catch {
                 throw Failure(error, isSet: false)
             }
@@ -41,27 +45,15 @@ extension RemoteSettings {
     }
 
     /// Asked for with each login, and not kept.
-    private var credential: WebDAVCredential {
-        if let passwordCommand { return .password(RemoteSettings.asking(passwordCommand)) }
-        if let tokenCommand { return .bearer(RemoteSettings.asking(tokenCommand)) }
+    private func credential(_ commands: CredentialCommands) -> WebDAVCredential {
+        if let passwordCommand {
+            return .password { () throws(RemoteError) in try commands.credential(from: passwordCommand) }
+        }
+        if let tokenCommand {
+            return .bearer { () throws(RemoteError) in try commands.credential(from: tokenCommand) }
+        }
         if let password { return .password { () throws(RemoteError) in password } }
         return .netrc(file: nil)
-    }
-
-    private static func asking(_ command: String) -> @Sendable () throws(RemoteError) -> [UInt8] {
-        { () throws(RemoteError) in
-            guard AllowedCommands.contains(command) else {
-                throw .notAuthorized(
-                    "the vault says that the remote's password comes from a command which nobody has allowed on this "
-                        + "machine: if it is yours, give it again with coffer remote set")
-            }
-            do {
-                let line = try SecretLine.read(command: command)
-                return line.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
-            } catch {
-                throw .notAuthorized("the command for the remote's password failed")
-            }
-        }
     }
 }
 

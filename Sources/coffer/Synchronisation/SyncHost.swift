@@ -45,9 +45,13 @@ final class SyncHost: Sendable {
     /// - Parameters:
     ///   - timing: of automatic synchronisation; nil for none.
     ///   - log: hears of what goes wrong by itself.
-    init(_ vault: Vault, timing: SyncPlan.Timing?, log: EventLog? = nil) {
+    ///   - commands: how those are run that the remote's password comes from.
+    init(
+        _ vault: Vault, timing: SyncPlan.Timing?, log: EventLog? = nil,
+        commands: CredentialCommands = .ownChildren
+    ) {
         self.vault = vault
-        worker = SyncWorker(vault, log: log)
+        worker = SyncWorker(vault, log: log, commands: commands)
         let plan = timing.map { SyncPlan($0, start: SyncHost.now()) }
         state = Mutex(State(plan: plan))
         guard timing != nil else { return }

@@ -15,14 +15,16 @@ final class SyncSession: Sendable {
 
     /// - Parameters:
     ///   - creates: makes the remote's folder, where it is missing.
+    ///   - commands: how those are run that the remote's password comes from.
     ///   - replica: and `keys`: of a device that this one becomes; the vault's own by default.
     ///   - tell: told in words what takes long.
     init(
         _ vault: Vault, _ settings: RemoteSettings, deviceName: String, creates: Bool = false,
+        commands: CredentialCommands = .ownChildren,
         replica: VaultReplica? = nil, keys: SyncKeys? = nil, tell: @escaping @Sendable (String) -> Void
     ) throws {
         self.settings = settings
-        remote = try settings.open(creates: creates)
+        remote = try settings.open(creates: creates, commands: commands)
         let evidence = EvidenceFolder(of: vault)
         self.evidence = evidence
         var environment = SyncEnvironment(

@@ -104,9 +104,9 @@ extension SyncWorker {
         }
         let replica = VaultReplica(vault)
         replica.prepare(successor: device, keys: made)
-        let session = try SyncSession(vault, remote, deviceName: settings.deviceName, replica: replica, keys: keys) {
-            _ in
-        }
+        let session = try SyncSession(
+            vault, remote, deviceName: settings.deviceName, commands: commands, replica: replica, keys: keys
+        ) { _ in }
         try await engine(session) { (engine) async throws(SyncError) in try await engine.becomeDevice() }
         settings.restored = nil
         try save(settings)

@@ -14,9 +14,10 @@ final class SyncWorker: Sendable {
     private let watch = Mutex((hints: HintWatch(), last: ContinuousClock.now - .seconds(86400)))
 
     private let log: EventLog?
+    let commands: CredentialCommands
 
-    init(_ vault: Vault, log: EventLog? = nil) {
-        (self.vault, self.log) = (vault, log)
+    init(_ vault: Vault, log: EventLog?, commands: CredentialCommands) {
+        (self.vault, self.log, self.commands) = (vault, log, commands)
         vault.setShared((try? settings().remote) != nil)
     }
 
@@ -55,7 +56,8 @@ final class SyncWorker: Sendable {
     }
 
     func open(_ remote: RemoteSettings, _ settings: SyncSettings, creates: Bool = false) throws -> SyncSession {
-        try SyncSession(vault, remote, deviceName: settings.deviceName, creates: creates) { [weak self] text in
+        try SyncSession(vault, remote, deviceName: settings.deviceName, creates: creates, commands: commands) {
+            [weak self] text in
             self?.doing.withLock { $0 = text }
         }
     }

@@ -195,6 +195,37 @@ import Testing
         }
     }
 
+    /// The process that has the keys runs no program: the one beside it does, and nothing of that is in the way of a lock.
+    @Test func passwordCommandOfAMountedVault() throws {
+        let server = try Server(Apache(authentication: .digest(user: "ann", password: "keep-me-9")).recipe)
+        try TestVault.with { vault in
+            let (mark, fifo) = (vault.home.file("tmp/mark"), vault.home.file("tmp/fifo"))
+            let waiting = "[ ! -e '\(fifo)' ] || { touch '\(fifo) is read'; : < '\(fifo)'; }"
+            let command = "\(waiting); grep NoNew /proc/self/status > '\(mark)'; echo keep-me-9"
+            let url = "http://ann@127.0.0.1:\(server.port)/"
+            let set = try vault.opened("remote", "set", url, "--remote-password-command", command)
+            try set.run(expecting: 0)
+            try FileManager.default.removeItem(atPath: mark)
+            try vault.mount("--no-sync")
+            try vault.coffer(["sync"]).run(expecting: 0)
+            #expect(try String(contentsOfFile: mark, encoding: .utf8) == "NoNewPrivs:\t0\n")
+
+            // It waits, as for a person, while the vault is locked.
+            try Posix.check(unsafe mkfifo(fifo, 0o600), "mkfifo")
+            let words = ["remote", "set", url, "--remote-password-command", command, "--password-file"]
+            let asking = try vault.coffer(words + [vault.passwordFile]).start()
+            try waitForFiles(in: vault.home.file("tmp"), "the command waits", by: asking) {
+                FileManager.default.fileExists(atPath: "\(fifo) is read")
+            }
+            let daemon = try vault.daemon()
+            daemon.send(SIGTERM)
+            try daemon.waitForEnd()
+            #expect(!vault.isMounted)
+            #expect(try asking.wait() != 0)
+            try Command("sh", ["-c", ": > '\(fifo)'"]).run(expecting: 0)
+        }
+    }
+
     /// Attack 46: a vault that comes from somewhere else runs nothing here.
     @Test func attack46_commandsOfAVaultAreNotRunOnAnotherMachine() throws {
         let server = try Server(Apache(authentication: .digest(user: "ann", password: "keep-me-9")).recipe)
