@@ -17,6 +17,22 @@ import Testing
         let text = try String(contentsOfFile: "\(Program.root)/Mount/coffer@.service", encoding: .utf8)
         #expect(text.contains("\nType=notify\n"))
         #expect(text.contains("\nWantedBy=default.target\n"))
+        #expect(text.contains("\nLimitCORE=0\n"))
+        #expect(text.contains("\nKillMode=mixed\n"), "the process that unmounts is not ended with the one that serves")
+    }
+
+    /// fusermount3 is set-user-id, and other programs are to see the mount: settings that need a name space, or imply
+    /// NoNewPrivileges for services of users (systemd.exec(5)), would keep it from mounting or hide what it has mounted.
+    @Test func needsNoNameSpaceAndNoPrivilegesTaken() throws {
+        let text = try String(contentsOfFile: "\(Program.root)/Mount/coffer@.service", encoding: .utf8)
+        let kinds = [
+            "Protect", "Private", "Restrict", "SystemCall", "NoNew", "MemoryDeny", "LockPersonality", "ReadOnly",
+            "ReadWrite", "Inaccessible", "NoExec", "ExecPaths", "Bind", "TemporaryFileSystem", "Root", "Mount",
+            "ProcSubset", "DynamicUser", "Device",
+        ]
+        for line in text.split(separator: "\n") {
+            #expect(!kinds.contains { line.hasPrefix($0) }, "\(line)")
+        }
     }
 
     @Test func startsNotifiesAndStops() throws {
