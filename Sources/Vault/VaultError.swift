@@ -29,6 +29,8 @@ public enum VaultError: Error {
     case partOfAnother(FilePath)
     /// The file was copied while the vault was in use, without these, in which its latest changes stand.
     case incomplete([FilePath])
+    /// Where a file of the vault's belongs, something lies that is none: `kind` says what, as in "a folder".
+    case planted(FilePath, kind: String)
     /// The whole file is older than the one last used on this machine, by this many transactions.
     case rolledBack(by: UInt64)
     /// No file can be made in the vault's folder, which changes need. Where `isBehind`, reading does, too: changes that

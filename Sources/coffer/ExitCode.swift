@@ -104,6 +104,12 @@ extension Failure {
                 .integrityError, "The vault \(vault) is damaged at its very beginning: nothing of it can be read.",
                 hint: "Restore it from a backup, or have it from another device with `coffer join`.")
         case .incomplete(let missing): self.init(missing, of: vault)
+        case .planted(let path, let kind):
+            self.init(
+                .integrityError,
+                "\(path) is \(kind), and no file of the vault \(vault), whose changes would go there: somebody else has put it "
+                    + "there, and the vault was not opened.",
+                hint: "Give it another name, such as \(path).other, and try again; nothing was changed.")
         case .rolledBack(let count):
             self.init(
                 .integrityError,

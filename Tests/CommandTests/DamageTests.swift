@@ -167,4 +167,19 @@ import Testing
             try vault.opened("ls").run(expecting: 0)
         }
     }
+
+    /// A sentence that says what lies there, what it means and what to do; at each verb, and without a word of the disk.
+    @Test(arguments: ["-wal", "-redo"]) func whatLiesInTheWayOfTheVaultsFilesIsSaid(_ suffix: String) throws {
+        try TestVault.with { vault in
+            let path = vault.file + suffix
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            for verb in [["ls"], ["verify"], ["mount", vault.directory]] {
+                let said = try vault.coffer(verb + ["--password-file", vault.passwordFile]).run(expecting: 26).errorText
+                #expect(said.contains("\(path) is a folder, and no file of the vault"), "\(said)")
+                #expect(said.contains("\(path).other") && !said.contains("nput/output"), "\(said)")
+            }
+            try FileManager.default.moveItem(atPath: path, toPath: path + ".other")
+            try vault.opened("verify").run(expecting: 0)
+        }
+    }
 }

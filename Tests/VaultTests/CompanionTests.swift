@@ -146,6 +146,59 @@ import Testing
         return other
     }
 
+    /// What SQLite and the journal would open is looked at first: what is no regular file is named, and stays.
+    @Test(arguments: ["-wal", "-redo", "-chunks", "-journal"]) func whatIsPlantedIsNamed(_ suffix: String) throws {
+        let fixture = try Fixture()
+        try fixture.fill { try $0.save("a", "b") }
+        let path = fixture.file.string + suffix
+        let target = fixture.directory.appending("target").string
+        try Data("of somebody".utf8).write(to: URL(fileURLWithPath: target))
+        let files = FileManager.default
+        let plants: [(String, () throws -> Void)] = [
+            ("a folder", { try files.createDirectory(atPath: path, withIntermediateDirectories: false) }),
+            ("a symbolic link", { try files.createSymbolicLink(atPath: path, withDestinationPath: target) }),
+            ("a symbolic link", { try files.createSymbolicLink(atPath: path, withDestinationPath: "none") }),
+            ("a pipe", { #expect(unsafe mkfifo(path, 0o600) == 0) }),
+            ("a socket", { #expect(unsafe mknod(path, S_IFSOCK | 0o600, 0) == 0) }),
+        ]
+        for (kind, plant) in plants {
+            try? FileManager.default.removeItem(atPath: path)
+            try plant()
+            for tolerateDamage in [false, true] {
+                guard case .planted(let found, let what)? = try fixture.refusal(tolerateDamage: tolerateDamage) else {
+                    return #expect(Bool(false), "\(kind)")
+                }
+                #expect(found.string == path && what == kind)
+            }
+        }
+        try FileManager.default.removeItem(atPath: path)
+        #expect(try fixture.refusal() == nil)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: target)) == Data("of somebody".utf8))
+    }
+
+    /// Garbage in the place of a journal is kept under another name, and begun nothing over.
+    @Test(arguments: ["", "-open"]) func garbageInTheJournalIsKept(_ state: String) throws {
+        let (fixture, killed) = (try Fixture(), try Fixture())
+        try fixture.fill { try $0.save("a", "b") }
+        let vault = try inUse(fixture)
+        try killed.takeOver(fixture)
+        try vault.close()
+        let subject = state.isEmpty ? fixture : killed
+        let path = subject.file.string + "-redo"
+        let garbage = Data((0..<5000).map { UInt8(truncatingIfNeeded: $0 &* 31 | 1) })
+        try garbage.write(to: URL(fileURLWithPath: path))
+        if state.isEmpty {
+            let opened = try subject.open()
+            #expect(opened.setAside.map(\.string) == [path + ".old"])
+            try opened.close()
+            #expect(try Data(contentsOf: URL(fileURLWithPath: path + ".old")) == garbage)
+        } else {
+            // What was acknowledged stood in the journal that is gone.
+            #expect(try missing(subject)?.contains("-redo") == true)
+            #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == garbage)
+        }
+    }
+
     /// A row that was torn says nothing.
     @Test func aTornMark() throws {
         let fixture = try Fixture()

@@ -10,33 +10,42 @@ extension Journal {
         unsafe Journal.path(of: path).withPlatformString { unsafe access($0, F_OK) } == 0
     }
 
+    /// No link is followed, and no pipe waited for.
+    private static let leftOptions: FileDescriptor.OpenOptions = [.noFollow, .nonBlocking, .closeOnExec]
+
     /// What can be told of one without a key.
     struct Outline {
         /// nil where none is named: nothing was written yet, or by a version that named none.
         var session: Identifier?
         var hasEntries = false
+        /// Something else stands in it. (A journal that nothing was written into has zeroes.)
+        var isForeign = false
     }
 
     /// nil where there is no journal.
     static func outline(beside path: FilePath) -> Outline? {
         let file: FileDescriptor
         do {
-            file = try FileDescriptor.open(Journal.path(of: path), .readOnly, options: [.noFollow, .closeOnExec])
+            file = try FileDescriptor.open(Journal.path(of: path), .readOnly, options: leftOptions)
         } catch Errno.noSuchFileOrDirectory {
             return nil
         } catch {
             return Outline(hasEntries: true)
         }
         defer { try? file.close() }
-        var outline = Outline()
+        var (outline, isJournal) = (Outline(), false)
         for place in 0..<2 {
-            guard let bytes = region(place, of: file, count: headerSize + 4), bytes.count == headerSize + 4,
-                RowSet.integer(bytes, 0) == magic
-            else { continue }
+            guard let bytes = region(place, of: file, count: headerSize + 4) else { continue }
+            guard bytes.count == headerSize + 4, RowSet.integer(bytes, 0) == magic else {
+                if bytes.contains(where: { $0 != 0 }) { outline.isForeign = true }
+                continue
+            }
+            isJournal = true
             let session = Identifier(bytes: Array(bytes[32..<48])) ?? .none
             if session != .none, outline.session == nil { outline.session = session }
             if RowSet.integer(bytes, headerSize) != UInt32(0) { outline.hasEntries = true }
         }
+        if isJournal { outline.isForeign = false }
         return outline
     }
 
@@ -56,7 +65,7 @@ extension Journal {
     static func holdsOthers(beside path: FilePath, keys: Keys, counter: UInt64) -> Bool {
         guard
             let file = try? FileDescriptor.open(
-                Journal.path(of: path), .readOnly, options: [.noFollow, .closeOnExec])
+                Journal.path(of: path), .readOnly, options: leftOptions)
         else { return false }
         defer { try? file.close() }
         return (0..<2).contains { place in
@@ -75,7 +84,7 @@ extension Journal {
     static func left(beside path: FilePath, keys: Keys, base: UInt64) throws(DatabaseFailure) -> RowSet? {
         let file: FileDescriptor
         do {
-            file = try FileDescriptor.open(Journal.path(of: path), .readOnly, options: [.noFollow, .closeOnExec])
+            file = try FileDescriptor.open(Journal.path(of: path), .readOnly, options: leftOptions)
         } catch Errno.noSuchFileOrDirectory {
             return nil
         } catch {

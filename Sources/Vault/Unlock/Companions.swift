@@ -18,12 +18,35 @@ struct Companions {
         let isOther = outline?.session.map { $0 != mark.identifier } ?? false
         if isOther, hasLog || outline?.hasEntries == true {
             foreign = [journal] + (hasLog ? [log] : [])
+        } else if outline?.isForeign == true {
+            // It says nothing of the log.
+            foreign = [journal]
         } else if !mark.isOpen, outline == nil, hasLog {
             foreign = [log]
         }
         guard mark.isOpen else { return }
         if logSize == nil || foreign.contains(log) { missing.append(log) }
-        if mark.hasJournal, outline == nil || isOther { missing.append(journal) }
+        if mark.hasJournal, outline == nil || isOther || foreign.contains(journal) { missing.append(journal) }
+    }
+
+    /// What SQLite and the journal open beside the vault's file has to be a regular file: a pipe would be waited for, a link be
+    /// followed or not, and a folder be an error of the disk.
+    static func check(_ path: FilePath) throws(VaultError) {
+        for suffix in ["-wal", "-redo", "-chunks", "-shm", "-journal"] {
+            let companion = FilePath(path.string + suffix)
+            var status = stat()
+            guard unsafe lstat(companion.string, &status) == 0 else { continue }
+            let kind: String
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: continue
+            case S_IFDIR: kind = "a folder"
+            case S_IFLNK: kind = "a symbolic link"
+            case S_IFIFO: kind = "a pipe"
+            case S_IFSOCK: kind = "a socket"
+            default: kind = "a device"
+            }
+            throw .planted(companion, kind: kind)
+        }
     }
 
     private static func size(of path: FilePath) -> Int64? {

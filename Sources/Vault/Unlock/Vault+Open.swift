@@ -86,6 +86,7 @@ struct LockedVault {
             guard options.readOnly else { throw .unwritableFolder(isBehind: false) }
             guard !Surroundings.haveLog(path) else { throw .unwritableFolder(isBehind: true) }
         }
+        try Companions.check(path)
         let companions = Companions(of: path)
         self.companions = companions
         guard companions.missing.isEmpty || options.tolerateDamage else { throw .incomplete(companions.missing) }
