@@ -34,8 +34,15 @@ public final class TestVault: Sendable {
         return try body(vault)
     }
 
+    /// A vault for a test that waits for tasks, which calls ``finish()``.
+    public static func kept() throws -> TestVault {
+        let vault = try TestVault(in: TemporaryHome.parent, trueCost: false)
+        try vault.make()
+        return vault
+    }
+
     /// Takes the mounts away and waits for the processes behind them: they still write into the home.
-    private func finish() {
+    public func finish() {
         let left = processes(containing: home.path)
         Mount.clear(below: home.path)
         for process in left {
@@ -48,7 +55,21 @@ public final class TestVault: Sendable {
     /// `coffer init` at the lowest cost.
     @discardableResult
     public func make(_ arguments: String...) throws -> Command.Result {
-        try coffer(["init", "--kdf-memory", "64", "--password-file", passwordFile] + arguments).run(expecting: 0)
+        let words = ["init", "--kdf-memory", "64", "--password-file", passwordFile]
+        let result = try coffer(words + arguments).run(expecting: 0)
+        try keepFingerprint(result)
+        return result
+    }
+
+    /// Keeps the six words that `init` says, for ``fingerprint``.
+    public func keepFingerprint(_ made: Command.Result) throws {
+        let line = made.text.split(separator: "\n").first { $0.hasPrefix("Fingerprint: ") }
+        try home.write(line.map { String($0.dropFirst(13)) } ?? "", to: "fingerprint")
+    }
+
+    /// What another device joins with, where nobody is there to compare: the option and the words.
+    public var fingerprint: [String] {
+        ["--fingerprint", (try? String(contentsOfFile: home.file("fingerprint"), encoding: .utf8)) ?? ""]
     }
 
     /// The program with any arguments.

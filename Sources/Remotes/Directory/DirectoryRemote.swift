@@ -11,6 +11,7 @@ internal import SystemPackage
 public final class DirectoryRemote: Remote {
     private let path: String
     private let createsFolder: Bool
+    private let patience: Patience?
     private let threads = Blocking()
     /// Folders whose names are on the disk and that were looked through for left-over files.
     private let known = Mutex<Set<RemotePath>>([])
@@ -19,9 +20,10 @@ public final class DirectoryRemote: Remote {
     ///   - path: the folder, absolute.
     ///   - createsFolder: makes the folder itself too (not those above it). Without it a folder that is missing is an
     ///     error, because it most often means that a disk is not plugged in or a server not mounted.
-    public init(path: String, createsFolder: Bool = false) {
+    ///   - patience: told of each object that is through.
+    public init(path: String, createsFolder: Bool = false, patience: Patience? = nil) {
         self.path = path
-        self.createsFolder = createsFolder
+        (self.createsFolder, self.patience) = (createsFolder, patience)
     }
 
     public func list(_ folder: RemotePath) async throws(RemoteError) -> [RemoteItem] {
@@ -42,6 +44,7 @@ public final class DirectoryRemote: Remote {
                     continue
                 }
                 answers.append(try self.explaining(path) { () throws(Errno) in try open.read(name, limit: limit) })
+                self.patience?.note()
             }
             return answers
         }
@@ -54,6 +57,7 @@ public final class DirectoryRemote: Remote {
                 for (name, object) in objects {
                     try cancellation.check()
                     try self.explaining(object.path) { () throws(Errno) in try open.create(name, object.bytes) }
+                    self.patience?.note()
                 }
                 try self.explaining(folder) { () throws(Errno) in try open.synchronize() }
             }
@@ -78,6 +82,7 @@ public final class DirectoryRemote: Remote {
                 let (folder, name) = try path.objectParts()
                 guard let open = try self.open(folder) else { continue }
                 try self.explaining(path) { () throws(Errno) in try open.remove(name) }
+                self.patience?.note()
             }
         }
     }

@@ -8,6 +8,7 @@ struct TransferSettings: Sendable {
     var clientCertificate: ClientCertificate?
     var connectTimeout: Int
     var stallTimeout: Int
+    var leastRate: Int
     var parallel: Int
 }
 
@@ -37,7 +38,8 @@ extension Easy {
         if settings.isLoopback { set(CURLOPT_PROXY, "") }
         set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
         set(CURLOPT_CONNECTTIMEOUT, settings.connectTimeout)
-        set(CURLOPT_LOW_SPEED_LIMIT, 64)
+        // The mean of some seconds (CURLOPT_LOW_SPEED_LIMIT(3)).
+        set(CURLOPT_LOW_SPEED_LIMIT, settings.leastRate)
         set(CURLOPT_LOW_SPEED_TIME, settings.stallTimeout)
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_USERAGENT, "coffer")

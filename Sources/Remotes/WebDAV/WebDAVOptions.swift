@@ -17,6 +17,11 @@ public struct WebDAVOptions: Sendable {
     public var connectTimeout = 20
     /// In seconds, after which a transfer that does next to nothing counts as broken.
     public var stallTimeout = 60
+    /// In bytes a second, of a transfer: less than that counts as next to nothing. Eight at a time, as on a slow mobile line,
+    /// need 4 KiB a second.
+    public var leastRate = 512
+    /// Told of each object, listing and removal that is through.
+    public var patience: Patience?
     /// When and how often something is tried again.
     public var pacing = Pacing()
 

@@ -39,7 +39,9 @@ extension WebDAVRemote {
             if Task.isCancelled { throw .cancelled }
             let (reason, asked): (String, Duration?)
             switch try await body() {
-            case .done(let value): return value
+            case .done(let value):
+                options.patience?.note()
+                return value
             case .again(let sentence, let after): (reason, asked) = (sentence, after)
             }
             tried += 1

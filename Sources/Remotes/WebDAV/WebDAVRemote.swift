@@ -27,6 +27,7 @@ public final class WebDAVRemote: Remote {
             isSecure: address.isSecure, isLoopback: address.isLoopback,
             certificateAuthorities: options.certificateAuthorities, clientCertificate: options.clientCertificate,
             connectTimeout: max(1, options.connectTimeout), stallTimeout: max(1, options.stallTimeout),
+            leastRate: max(1, options.leastRate),
             parallel: min(max(1, options.parallelTransfers), 64))
         guard let transfers = Transfers(settings) else { throw .unreachable("libcurl cannot be started") }
         self.address = address

@@ -14,12 +14,16 @@ extension RemoteSettings {
     func open(
         creates: Bool = false, commands: CredentialCommands = .ownChildren
     ) throws(Failure) -> any Remote {
+        let patience = Patience()
         switch try address {
         case .directory(let path):
-            return DirectoryRemote(path: path, createsFolder: creates)
+            return PatientRemote(DirectoryRemote(path: path, createsFolder: creates, patience: patience), patience)
         case .web(let address):
+            var options = options(creates)
+            options.patience = patience
             do throws(RemoteError) {
-                return try WebDAVRemote(address, credential: credential(commands), options: options(creates))
+                return PatientRemote(
+                    try WebDAVRemote(address, credential: credential(commands), options: options), patience)
             } catch {
                 throw Failure(error, isSet: false)
             }

@@ -54,6 +54,8 @@ final class ScriptedServer: Sendable {
         case last(String)
         /// Bytes, and then others again and again until the client goes.
         case endless(String, String)
+        /// Bytes, and then so many more, one by one, about 150 in a second.
+        case slow(String, Int)
     }
 
     private let socket: ListeningSocket
@@ -80,6 +82,12 @@ final class ScriptedServer: Sendable {
             case .last(let text):
                 _ = connection.send(text)
                 return connection.end()
+            case .slow(let text, let count):
+                guard connection.send(text) else { return }
+                for _ in 0..<count {
+                    _ = poll(nil, 0, 6)
+                    guard connection.send("x") else { return }
+                }
             case .endless(let text, let more):
                 let block = [UInt8](
                     Data(more.utf8) + Data(String(repeating: more, count: 1 + 65536 / more.utf8.count).utf8))
