@@ -39,15 +39,17 @@ public enum Limits {
     /// The most operations in one row.
     public static let operationsInRow = 1024
     /// The longest state of the engine that is kept, in bytes.
-    public static let syncState = 131_072
+    public static let syncState = 4 << 20
     /// The account keys of later epochs, sealed, in bytes.
     public static let syncKeys = 131_072
     /// The longest settings of synchronisation, in bytes.
-    public static let syncSettings = 16384
+    public static let syncSettings = 262_144
     /// The most chunks in one row of those that wait for a segment's upload.
     public static let pinnedChunks = 8192
-    /// The largest sealed record of the table `sync`, in bytes.
+    /// The largest sealed record of the table `sync`, in bytes…
     public static let syncRecord = 524_288
+    /// …but for the engine's state, with its padding.
+    public static let syncStateRecord = 5 << 20
     /// The largest reserve beside a vault, in bytes.
     public static let reserve = 4 << 20
     /// The longest path in the reserve, in bytes.

@@ -31,7 +31,7 @@ public protocol ReplicaTransaction: AnyObject {
 
     /// The engine's state as it was saved last; nil before the first time.
     func loadState() throws(SyncError) -> [UInt8]?
-    /// At most 128 KiB.
+    /// At most 4 MiB.
     func saveState(_ bytes: [UInt8]) throws(SyncError)
     /// The account keys of later epochs, sealed under a key of the first; nil where there are none.
     func loadKeys() throws(SyncError) -> [UInt8]?

@@ -17,6 +17,8 @@ public enum SyncError: Error, Equatable, Sendable {
     case cloned
     /// This device was revoked.
     case revoked
+    /// The vault has as many devices as it may have; where it is for good, those that were shut out among them.
+    case tooManyDevices(isForGood: Bool)
     /// An object of the remote is not what its writer made.
     case damagedObject(String)
     /// Written by a newer program.

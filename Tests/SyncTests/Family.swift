@@ -54,10 +54,12 @@ struct Family: Sendable {
     }
 
     /// Shuts a device out after a segment.
-    func revocation(of device: Int, after last: UInt64, hash: Identifier = .none, lamport: UInt64 = 0) -> Notice {
+    func revocation(of device: Int, after last: UInt64) -> Notice { revocation(of: devices[device], after: last) }
+
+    func revocation(of device: Identifier, after last: UInt64) -> Notice {
         let revocation = Revocation(
-            vault: vault.pair, device: bytes(devices[device]), last: last, hash: bytes(hash), lamport: lamport,
-            seconds: 0, admin: admin.key)
+            vault: vault.pair, device: bytes(device), last: last, hash: bytes(.none), lamport: 0, seconds: 0,
+            admin: admin.key)
         return Notice(kind: .revocation, bytes: revocation.bytes)
     }
 

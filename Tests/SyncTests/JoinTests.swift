@@ -216,6 +216,41 @@ import Vault
         }
     }
 
+    /// 1,024 devices are admitted, those that were shut out not counted; the next one is refused with a word.
+    @Test func asManyDevicesAsThereMayBe() async throws {
+        let scene = try await Scene()
+        try await scene.announce()
+        let (family, replica) = (scene.pair.family, scene.pair.replicas[0])
+        let others = (0..<1023).map { Identifier(low: 1000 + $0, high: 9) }
+        try replica.edit { (t) throws(SyncError) in
+            for device in others {
+                let enrolment = Enrolment(
+                    vault: family.vault.pair, device: device.pair, keys: DeviceKeys(), kit: (1, 1), epoch: 1,
+                    seconds: 0,
+                    admin: family.admin.key)
+                t.store.notices.append(Notice(kind: .enrolment, bytes: enrolment.bytes))
+            }
+        }
+        try await scene.pair.sync(0)
+        let device = try await scene.fetched().open(password: JoinTests.master(), email: JoinTests.email)
+        let (_, refused) = scene.replica(of: device)
+        let before = scene.pair.view(1)
+        let error = await #expect(throws: JoinError.self) {
+            _ = try await refused.enrol(kit: device.kit, password: JoinTests.master(), seconds: 0)
+        }
+        #expect(error == .sync(.tooManyDevices(isForGood: false)))
+        #expect(try await refused.status().devices.count == 1024)
+        #expect(scene.pair.view(1) == before, "nothing was written")
+        try replica.edit { (t) throws(SyncError) in
+            t.store.notices.append(family.revocation(of: others[7], after: 0))
+        }
+        try await scene.pair.sync(0)
+        let (_, engine) = scene.replica(of: device)
+        _ = try await engine.enrol(kit: device.kit, password: JoinTests.master(), seconds: 0)
+        #expect(try await engine.status().devices.count { !$0.isRevoked } == 1024)
+        _ = try await engine.sync()
+    }
+
     /// A remote from before the kit was issued.
     @Test func attack15_remoteOlderThanTheKitIsRefused() async throws {
         let scene = try await Scene()

@@ -132,5 +132,5 @@ extension Limits {
     /// The least padded size of a segment's record, in bytes.
     public static let segmentFloor = 1024
     /// The longest receipt, in bytes: one that names ``devices`` logs has 48 KiB.
-    public static let receipt = 65_536
+    public static let receipt = 131_072
 }

@@ -68,6 +68,6 @@ extension Stamp: Comparable {
 }
 
 extension Limits {
-    /// The most devices that a vault has had.
-    public static let devices = 1024
+    /// The most devices that a vault has had: those that were shut out keep their place in what others have seen.
+    public static let devices = 2048
 }

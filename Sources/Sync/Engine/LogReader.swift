@@ -71,7 +71,7 @@ struct LogReader: Sendable {
         let before = previous?.lamport ?? 0
         let keepsClock = record.isContinued ? record.lamport == before : record.lamport >= max(before, changes)
         let known = record.seen.positions.values.reduce(before) { max($0, $1.lamport) }
-        guard keepsClock, record.seen.positions.count <= SyncState.devicesMost,
+        guard keepsClock, record.seen.positions.count <= SyncState.devicesEver,
             LogReader.isReached(max(record.lamport, changes), from: known)
         else { throw .damaged }
         let position = LogPosition(sequence: sequence, hash: hash, lamport: record.lamport)

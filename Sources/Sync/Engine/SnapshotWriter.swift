@@ -138,10 +138,11 @@ extension SyncEngine {
 extension SyncState {
     /// What a newcomer has to know besides the registers.
     func manifest(lamport: UInt64) -> SnapshotManifest {
+        let isLarge = active.count > SyncState.vectorsInManifest
         let members = members.sorted { $0.key < $1.key }.map { device, member in
             SnapshotMember(
                 device: device, enrolment: member.enrolment, revocation: member.revocation, name: member.name,
-                seen: member.revokedAfter == nil ? seenBy[device] ?? VersionVector() : VersionVector(),
+                seen: member.revokedAfter == nil && !isLarge ? seenBy[device] ?? VersionVector() : VersionVector(),
                 acknowledged: acknowledged[device] ?? [])
         }
         return SnapshotManifest(lamport: lamport, seen: seen, members: members, kits: kits, notices: standing)

@@ -167,7 +167,7 @@ extension SyncEngine {
         guard let admin = Genesis.adminKey(keys.genesis),
             let enrolment = Enrolment(bytes, vault: keys.vault.pair, admin: admin),
             let device = Identifier(bytes: enrolment.device), state.members[device] == nil,
-            state.members.count < SyncState.devicesMost
+            state.members.count < SyncState.devicesEver
         else { return nil }
         state.members[device] = SyncState.Member(keys: enrolment.deviceKeys, enrolment: bytes)
         return device

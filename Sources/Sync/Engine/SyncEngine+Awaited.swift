@@ -17,7 +17,7 @@ extension SyncEngine {
             let listed = logs.last(of: device)
             let last = max(signed[device] ?? 0, hints[device]?.sequence ?? 0, listed)
             // Names alone say nothing of a device that nobody knows: whoever can write there can make them.
-            guard last > read, logs.hashes(device, read + 1).isEmpty, awaited.count < SyncState.devicesMost,
+            guard last > read, logs.hashes(device, read + 1).isEmpty, awaited.count < SyncState.namedMost,
                 state.members[device] != nil || signed[device] ?? 0 > read,
                 state.members[device]?.revokedAfter.map({ read < $0 }) ?? true
             else { continue }

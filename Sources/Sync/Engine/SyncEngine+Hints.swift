@@ -81,7 +81,7 @@ extension SyncEngine {
         var said = signedClaims
         for (device, hint) in hints { said[device] = max(said[device] ?? 0, hint.sequence) }
         var overdue: [Identifier: UInt8] = [:]
-        for (device, sequence) in said where device != own && overdue.count < SyncState.devicesMost {
+        for (device, sequence) in said where device != own && overdue.count < SyncState.namedMost {
             let seen = state.seen[device]?.sequence ?? 0
             let isMissed = state.members[device]?.revokedAfter.map { seen < $0 } ?? true
             guard sequence > seen, isMissed || waitingFor[device] ?? 0 > seen else { continue }
@@ -92,7 +92,7 @@ extension SyncEngine {
                 Alarm(device: device, sequence: seen + 1, object: Layout.log(device).description))
         }
         // Names alone alarm nobody, but what is in the place of a gap is looked for.
-        for device in gaps where overdue[device] == nil && overdue.count < SyncState.devicesMost {
+        for device in gaps where overdue[device] == nil && overdue.count < SyncState.namedMost {
             overdue[device] = 1
         }
         report.withheld.sort { $0.device < $1.device }

@@ -39,6 +39,7 @@ extension SyncEngine {
     public func becomeDevice() throws(SyncError) {
         try loadState()
         guard state.device != own else { return }
+        if let error = state.fullness { throw error }
         let before = state
         let device = own
         state = try replica.transaction { (replica) throws(SyncError) in

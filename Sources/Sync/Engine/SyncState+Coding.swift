@@ -15,7 +15,10 @@ extension SyncState {
         sink.append(position: published)
         sink.append(removed)
         sink.append(UInt16(truncatingIfNeeded: members.count))
-        for (device, member) in members.sorted(by: { $0.key < $1.key }) { encode(device, member, into: &sink) }
+        let kept = devicesWithVectors
+        for (device, member) in members.sorted(by: { $0.key < $1.key }) {
+            encode(device, member, keepsVector: kept.contains(device), into: &sink)
+        }
         sink.append(UInt16(truncatingIfNeeded: snapshots.count))
         for snapshot in snapshots {
             sink.append(snapshot.name.device)
@@ -45,7 +48,7 @@ extension SyncState {
         sink.append(bytes: object)
         forgotten.encode(into: &sink)
         sink.append(UInt8(owesSnapshot ? 1 : 0))
-        encodeReceipts(into: &sink)
+        encodeReceipts(of: kept, into: &sink)
         for list in [authors.kits, authors.standing] {
             sink.append(UInt16(truncatingIfNeeded: list.count))
             for author in list { sink.append(author) }
@@ -54,7 +57,23 @@ extension SyncState {
         return sink.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
     }
 
-    private func encode(_ device: Identifier, _ member: Member, into sink: inout PlainBuffer) {
+    /// The devices of which it is kept what they have seen: this one, and others as long as there is room. Nobody waits for a
+    /// device that was shut out.
+    private var devicesWithVectors: Set<Identifier> {
+        var kept: Set<Identifier> = []
+        var room = SyncState.vectorsMost
+        for id in [device] + active where members[id] != nil {
+            guard !kept.contains(id) else { continue }
+            room -= (seenBy[id]?.positions.count ?? 0) * 48 + (readBy[id]?.count ?? 0) * 24
+            guard room >= 0 else { break }
+            kept.insert(id)
+        }
+        return kept
+    }
+
+    private func encode(
+        _ device: Identifier, _ member: Member, keepsVector: Bool, into sink: inout PlainBuffer
+    ) {
         sink.append(device)
         sink.append(bytes: member.keys)
         for field in [member.enrolment, member.revocation, Array(member.name.prefix(255))] {
@@ -62,8 +81,7 @@ extension SyncState {
             sink.append(bytes: field)
         }
         sink.append(member.revokedAfter ?? .max)
-        // Nobody waits for a device that was shut out.
-        let said = member.revokedAfter == nil ? seenBy[device] ?? VersionVector() : VersionVector()
+        let said = keepsVector ? seenBy[device] ?? VersionVector() : VersionVector()
         said.encode(into: &sink)
         let names = acknowledged[device] ?? []
         sink.append(UInt16(truncatingIfNeeded: names.count))
@@ -73,8 +91,8 @@ extension SyncState {
         }
     }
 
-    private func encodeReceipts(into sink: inout PlainBuffer) {
-        let receipts = readBy.filter { members[$0.key].map { $0.revokedAfter == nil } ?? false }
+    private func encodeReceipts(of kept: Set<Identifier>, into sink: inout PlainBuffer) {
+        let receipts = readBy.filter { kept.contains($0.key) }
         sink.append(UInt16(truncatingIfNeeded: receipts.count))
         for (device, read) in receipts.sorted(by: { $0.key < $1.key }) {
             sink.append(device)

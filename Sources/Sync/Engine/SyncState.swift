@@ -143,8 +143,23 @@ struct SyncState: Equatable, Sendable {
     static let kitsMost = 1024
     /// The most snapshots that are remembered.
     static let snapshotsMost = 4
-    /// The most devices that are active at a time: what each of them has seen has to fit.
-    static let devicesMost = 32
+    /// The most logs of which it is told that something of them does not come.
+    static let namedMost = 32
+    /// The most devices that are active at a time…
+    static let devicesMost = 1024
+    /// …and that there ever were.
+    static let devicesEver = Limits.devices
+    /// What devices have said that they have seen is kept of as many as have room in so many bytes. Of the others it is as if
+    /// they had said nothing yet: removals are remembered for longer, and that is all.
+    static let vectorsMost = 2 << 20
+    /// A snapshot tells what devices have seen where there are at most so many.
+    static let vectorsInManifest = 256
+
+    /// No more devices can be admitted.
+    var fullness: SyncError? {
+        if members.count >= SyncState.devicesEver { return .tooManyDevices(isForGood: true) }
+        return active.count >= SyncState.devicesMost ? .tooManyDevices(isForGood: false) : nil
+    }
 }
 
 /// A snapshot with what it covers.

@@ -24,6 +24,7 @@ extension SyncEngine {
         guard state.kits.contains(kit) else {
             throw .sync(.rolledBack(Alarm(device: own, sequence: 0, object: "kit " + kit.hexadecimal)))
         }
+        if let error = state.fullness { throw .sync(error) }
         let admin = try openAdminKey(password)
         let enrolment = Enrolment(
             vault: keys.vault.pair, device: own.pair, keys: keys.signer, kit: kit.pair, epoch: state.ring.current.epoch,

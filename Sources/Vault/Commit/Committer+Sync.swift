@@ -11,7 +11,8 @@ extension Committer {
     /// Writes a row; `previous` is its seal where it is there already.
     func putSync(_ record: SyncRecord, slot: Int64, previous: Seal?) throws(Errno) {
         let seal = seal(.sync, slot: slot) { record.encode(into: &$0) }
-        guard cipher.count <= Limits.syncRecord else { throw .fileTooLarge }
+        let isState = if case .state = record { true } else { false }
+        guard cipher.count <= (isState ? Limits.syncStateRecord : Limits.syncRecord) else { throw .fileTooLarge }
         unsafe try put(.sync, slot: slot, seal, previous: previous, content: unsafe .none)
     }
 

@@ -280,7 +280,7 @@ final class Committer {
         _ table: Table, _ type: SealedType, slot: Int64, _ decode: (RawSpan) throws(FormatError) -> R
     ) throws(Errno) -> (R, Seal) {
         try unsafe withRow(table, slot) { (seal, body) throws(Errno) in
-            guard body.count <= (table == .sync ? Limits.syncRecord : Limits.metadata) else { throw .ioError }
+            guard body.count <= (table == .sync ? Limits.syncStateRecord : Limits.metadata) else { throw .ioError }
             plain.resize(to: body.count)
             let data = keys.rowData(type, slot: slot)
             let opened = unsafe plain.withUnsafeMutableBytes { target in

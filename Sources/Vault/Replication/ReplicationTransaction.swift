@@ -49,7 +49,7 @@ public final class ReplicationTransaction {
         return bytes
     }
 
-    /// - Throws: EFBIG above 128 KiB.
+    /// - Throws: EFBIG above 4 MiB.
     public func saveState(_ bytes: [UInt8]) throws(Errno) {
         guard bytes.count <= Limits.syncState else { throw .fileTooLarge }
         let isThere = try committer.has(.sync, slot: SyncIndex.state)

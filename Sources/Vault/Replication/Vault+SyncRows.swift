@@ -32,7 +32,7 @@ extension Vault {
 
     /// Keeps how this device synchronises: the remote's address, a credential. Sealed like every row, and never sent.
     ///
-    /// - Parameter bytes: at most 16 KiB, laid out by the caller; nil forgets them.
+    /// - Parameter bytes: at most 256 KiB, laid out by the caller; nil forgets them.
     /// - Throws: `io`; EFBIG for more.
     public func setSyncSettings(_ bytes: [UInt8]?) throws(VaultError) {
         try change("keeping the settings of synchronisation") { (committer) throws(Errno) in

@@ -185,7 +185,7 @@ struct Scanner: Sendable {
     private func open(
         _ sealed: UnsafeRawBufferPointer, _ seal: Seal, _ type: SealedType, _ slot: Int64, into plain: inout PlainBuffer
     ) -> Bool {
-        guard sealed.count <= (type == .sync ? Limits.syncRecord : Limits.metadata) else { return false }
+        guard sealed.count <= (type == .sync ? Limits.syncStateRecord : Limits.metadata) else { return false }
         plain.resize(to: sealed.count)
         let data = keys.rowData(type, slot: slot)
         return unsafe plain.withUnsafeMutableBytes { unsafe keys.record.open(sealed, seal, data, into: $0) }

@@ -46,6 +46,14 @@ extension Failure {
             self.init(
                 .deviceRevoked, "This device was revoked: its changes go to nobody, and it gets no new ones.",
                 hint: "What is here stays readable. To take part again, join anew with a new kit into another --vault.")
+        case .tooManyDevices(isForGood: false):
+            self.init(
+                .otherError, "The vault has 1,024 devices and takes no more; nothing was changed.",
+                hint: "Shut out those that are not used any more, with `coffer devices revoke NAME`, then try again.")
+        case .tooManyDevices(isForGood: true):
+            self.init(
+                .otherError, "The vault has had 2,048 devices and takes no more; nothing was changed.",
+                hint: "Make another vault with `coffer init --vault FILE`, and copy the entries into it.")
         case .damagedObject(let name): self = .damaged([name], more: 0)
         case .newerFormat(let version):
             self.init(
