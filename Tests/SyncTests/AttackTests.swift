@@ -108,6 +108,36 @@ import Testing
         #expect(alarm.device == pair.family.devices[0])
     }
 
+    /// Attack 39: beside the two histories lie 300 objects of that number which nobody has signed.
+    @Test func attack39_evidenceIsBoundedAndReadOneByOne() async throws {
+        let pair = try await syncedPair()
+        let twin = pair.replicas[0].copy()
+        let before = pair.view(0)
+        try pair.make("left", "1", on: 0)
+        try await pair.sync(0)
+        let left = pair.view(0)
+        for device in [0, 1] { pair.setView(device, before) }
+        try pair.make("right", "2", on: 0, replica: twin)
+        try await pair.sync(0, replica: twin)
+        let both = left.merging(pair.view(0)) { one, _ in one }
+        let proofs = pair.segments(of: 0, in: both).suffix(2)
+        let number = try #require(proofs.first?.components[3].split(separator: ".").first)
+        var view = both
+        for junk in 0..<300 {
+            let name = "\(number).\(Identifier(low: 0, high: UInt64(junk)).hexadecimal)"
+            let path = try #require(RemotePath(Array(proofs[proofs.startIndex].components.dropLast()) + [name]))
+            view[path] = [UInt8](repeating: UInt8(junk & 0xFF), count: 1 << 16)
+        }
+        pair.setView(1, view)
+        let failure = await #expect(throws: SyncError.self) { try await pair.sync(1) }
+        guard case .forked? = failure else { return #expect(Bool(false), "\(String(describing: failure))") }
+        let names = pair.evidence.names
+        for proof in proofs { #expect(names.contains(proof.components.joined(separator: "-"))) }
+        #expect(names.count <= EvidenceBounds.objectsMost + 2)
+        #expect(names.reduce(0) { $0 + (pair.evidence[$1]?.count ?? 0) } <= 3 << 20)
+        #expect(pair.remotes[1].longestRead <= 8, "never more in memory than a batch")
+    }
+
     /// A third device tells of it, though nobody sees both histories.
     @Test func attack13_forkIsFoundInWhatOthersSaw() async throws {
         let pair = Pair(devices: 3)

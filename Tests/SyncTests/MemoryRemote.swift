@@ -138,6 +138,9 @@ final class MemoryRemote: Remote {
 
     /// How many calls there were.
     let calls = Mutex(0)
+    /// The most objects that were asked for at once.
+    var longestRead: Int { longest.withLock { $0 } }
+    private let longest = Mutex(0)
 
     /// Whether the call is carried out; throws where its answer is lost.
     ///
@@ -176,6 +179,7 @@ final class MemoryRemote: Remote {
     }
 
     func read(_ paths: [RemotePath], limit: Int) async throws(RemoteError) -> [RemoteBytes] {
+        longest.withLock { $0 = max($0, paths.count) }
         try call(isOfReceipts: paths.allSatisfy(\.isReceipt)) {}
         let view = view
         return paths.map { path in

@@ -139,25 +139,40 @@ extension SyncEngine {
         try? await keepEvidence(alarm)
     }
 
-    /// The names in the log in question, and all segments that claim the number.
+    /// The names in the log in question, and the segments that claim the number, within ``EvidenceBounds``. One at a time is in
+    /// memory: whoever can write there can make any number of them.
     private func keepEvidence(_ alarm: SyncAlarm) async throws(SyncError) {
         let (device, sequence) = (alarm.alarm.device, alarm.alarm.sequence)
         let items = try await list(Layout.log(device))
         let names = items.map(\.name).sorted().joined(separator: "\n") + "\n"
         let label = "\(alarm.kind)-\(device.hexadecimal)-\(sequence)"
-        environment.keepEvidence(label + ".names", Array(names.utf8))
+        environment.keepEvidence(label + ".names", Array(names.utf8.prefix(EvidenceBounds.namesMost)))
         if let known = state.seen[device] {
             environment.keepEvidence(label + ".read", Hint.bytes(known))
         }
         var paths = items.compactMap { item in Layout.numbered(item.name).map { (item.name, $0.number) } }
-            .filter { $0.1 == sequence }.compactMap { RemotePath(Layout.log(device).components + [$0.0]) }
+            .filter { $0.1 == sequence }.compactMap { RemotePath(Layout.log(device).components + [$0.0]) }.sorted()
         let object = RemotePath(alarm.alarm.object.split(separator: "/").map(String.init))
-        if let object, object.components.count == 4, !paths.contains(object) { paths.append(object) }
-        let found = try await read(paths.sorted(), limit: Limits.segment)
-        for (index, path) in paths.sorted().enumerated() where index < found.count {
-            guard case .bytes(let bytes) = found[index] else { continue }
+        if let object, object.components.count == 4 {
+            paths.removeAll { $0 == object }
+            paths.insert(object, at: 0)
+        }
+        var bounds = EvidenceBounds()
+        for path in paths.prefix(EvidenceBounds.readMost) {
+            try checkCancellation()
+            guard case .bytes(let bytes)? = try await read([path], limit: Limits.segment).first,
+                bounds.take(bytes.count, isSigned: isSigned(bytes, path))
+            else { continue }
             environment.keepEvidence(path.components.joined(separator: "-"), bytes)
         }
+    }
+
+    /// Whether the device whose log an object stands in has written it.
+    private func isSigned(_ bytes: [UInt8], _ path: RemotePath) -> Bool {
+        guard path.components.count == 4, let device = Identifier(hexadecimal: Substring(path.components[2])),
+            let (number, hash) = Layout.numbered(path.components[3])
+        else { return false }
+        return reader.isWritten(bytes, by: device, number, hash, state)
     }
 
     // MARK: Status

@@ -1,28 +1,52 @@
 internal import Format
 internal import Foundation
 internal import Glibc
+internal import Sync
 internal import Synchronization
 internal import SystemPackage
 internal import Vault
 
 /// What shows that a remote lied, kept outside of it and of the vault: a folder for each alarm, with ciphertext and names
-/// of objects only.
+/// of objects only, and within ``EvidenceBounds`` however often the alarm comes.
 final class EvidenceFolder: Sendable {
     private let top: FilePath
     /// The folder of the run under way, once there is something to keep.
-    private let folder = Mutex<FilePath?>(nil)
+    private let current = Mutex<Folder?>(nil)
+
+    private struct Folder {
+        let path: FilePath
+        /// What is in it.
+        var objects = 0
+        var bytes = 0
+    }
+
+    /// The most alarms of which something is kept. Then the oldest but the first goes: with that one it began.
+    private static let foldersMost = 16
 
     init(of vault: Vault) {
         top = Directories.state.appending("coffer").appending("evidence").appending(vault.identifier.hexadecimal)
     }
 
     /// Keeps an object. The same one is met at each run while an alarm lasts, and is kept once.
+    ///
+    /// - Parameter name: the first one of a run says which alarm it is (`KIND-DEVICE-NUMBER.names`).
     func keep(_ bytes: [UInt8], as name: String) {
         let safe = name.replacingOccurrences(of: "/", with: "_")
-        guard !safe.hasPrefix("."), !isKept(safe, bytes) else { return }
-        folder.withLock { folder in
-            if folder == nil { folder = made() }
-            if let folder { EvidenceFolder.write(bytes, to: folder.appending(safe)) }
+        guard !safe.hasPrefix(".") else { return }
+        current.withLock { current in
+            guard var folder = current ?? known(safe) ?? made() else { return }
+            defer { current = folder }
+            let file = folder.path.appending(safe)
+            let before = EvidenceFolder.size(of: file)
+            // Of an object the name has the hash. What is said of the log changes, and is written over.
+            guard before != bytes.count || FileManager.default.contents(atPath: file.string).map(Array.init) != bytes
+            else { return }
+            guard before != nil || folder.objects < EvidenceBounds.objectsMost,
+                folder.bytes - (before ?? 0) + bytes.count <= EvidenceBounds.bytesMost
+            else { return }
+            EvidenceFolder.write(bytes, to: file)
+            folder.objects += before == nil ? 1 : 0
+            folder.bytes += bytes.count - (before ?? 0)
         }
     }
 
@@ -30,33 +54,57 @@ final class EvidenceFolder: Sendable {
     ///
     /// - Returns: the latest folder; nil where nothing was ever kept.
     func finish(_ text: String) -> String? {
-        let made = folder.withLock { folder in
-            defer { folder = nil }
-            return folder
+        let used = current.withLock { current in
+            defer { current = nil }
+            return current?.path
         }
-        if let made { EvidenceFolder.write(Array((text + "\n").utf8), to: made.appending("alarm.txt")) }
-        return (made ?? last).map { $0.string }
+        if let used { EvidenceFolder.write(Array((text + "\n").utf8), to: used.appending("alarm.txt")) }
+        return (used ?? folders.last.map { top.appending($0) }).map { $0.string }
     }
 
-    private var last: FilePath? {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: top.string)) ?? []
-        return names.max().map { top.appending($0) }
+    /// By time.
+    private var folders: [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: top.string)) ?? []).sorted()
     }
 
-    private func isKept(_ name: String, _ bytes: [UInt8]) -> Bool {
-        guard let file = (folder.withLock { $0 } ?? last)?.appending(name) else { return false }
-        return FileManager.default.contents(atPath: file.string).map { Array($0) } == bytes
+    /// The folder of an alarm that was met before.
+    private func known(_ name: String) -> Folder? {
+        let found = folders.map { top.appending($0) }.last { EvidenceFolder.size(of: $0.appending(name)) != nil }
+        guard let found else { return nil }
+        var folder = Folder(path: found)
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: found.string)) ?? [] {
+            folder.objects += 1
+            folder.bytes += EvidenceFolder.size(of: found.appending(name)) ?? 0
+        }
+        return folder
     }
 
-    private func made() -> FilePath? {
-        let folder = top.appending(EvidenceFolder.stamp())
-        Ownership.makeDirectories(folder)
-        return FileManager.default.fileExists(atPath: folder.string) ? folder : nil
+    private func made() -> Folder? {
+        let before = folders
+        if before.count >= EvidenceFolder.foldersMost {
+            for name in before.dropFirst().prefix(before.count - EvidenceFolder.foldersMost + 1) {
+                try? FileManager.default.removeItem(atPath: top.appending(name).string)
+            }
+        }
+        let path = top.appending(EvidenceFolder.stamp())
+        Ownership.makeDirectories(path)
+        return FileManager.default.fileExists(atPath: path.string) ? Folder(path: path) : nil
+    }
+
+    /// In bytes; nil for what is no regular file.
+    private static func size(of file: FilePath) -> Int? {
+        var status = stat()
+        guard unsafe lstat(file.string, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
     }
 
     private static func write(_ bytes: [UInt8], to file: FilePath) {
         guard let descriptor = try? Ownership.open(file) else { return }
-        _ = try? descriptor.closeAfter { try descriptor.writeAll(bytes) }
+        _ = try? descriptor.closeAfter {
+            try descriptor.writeAll(bytes)
+            // What was there before may have been longer.
+            _ = ftruncate(descriptor.rawValue, off_t(bytes.count))
+        }
     }
 
     /// `2026-11-23T10-20-30.123`, in UTC: sorts by time.

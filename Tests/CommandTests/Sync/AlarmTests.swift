@@ -74,6 +74,46 @@ import Testing
         }
     }
 
+    /// Attack 39: whoever can write to the remote puts new junk beside what shows an alarm before each run.
+    @Test func attack39_evidenceIsBoundedHoweverOftenAnAlarmComes() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            let remote = RemoteFiles(folder: devices.place.folder)
+            try devices.syncAll()
+            let common = remote.contents()
+            let database = try Posix.read(a.file)
+            try a.edit { try a.write("one history\n", to: "note") }
+            try a.sync()
+            try b.sync()
+            let segment = try #require(remote.paths().last { $0.hasPrefix("v1/log/") && common[$0] == nil })
+            // A's machine is set back with its remote, and writes another segment of the same number.
+            try remote.restore(common)
+            try Posix.write(database, to: a.file)
+            try FileManager.default.removeItem(atPath: a.home.file(".local/state/coffer"))
+            for suffix in ["-wal", "-shm", "-redo"] { try? FileManager.default.removeItem(atPath: a.file + suffix) }
+            try a.edit { try a.write("another history\n", to: "note") }
+            try a.sync()
+            let top = b.home.file(".local/state/coffer/evidence")
+            for round in 0..<3 {
+                // Of no size on the disk.
+                for number in 0..<40 {
+                    let hash = String(format: "%032x", round * 1000 + number)
+                    let number = segment.split(separator: "/").last?.prefix { $0 != "." } ?? ""
+                    let folder = segment.split(separator: "/").dropLast().joined(separator: "/")
+                    let path = "\(devices.place.folder)/\(folder)/\(number).\(hash)"
+                    try Posix.write([], to: path)
+                    #expect(unsafe truncate(path, 1 << 20) == 0)
+                }
+                try b.sync(expecting: 32)
+                let kept = RemoteFiles(folder: top).contents()
+                #expect(kept.count <= 256 + 1 && kept.values.reduce(0) { $0 + $1.count } <= 64 << 20)
+                let junk = kept.filter { $0.value.count == 1 << 20 }
+                #expect(junk.count <= 8 * (round + 1), "what nobody has signed gets a small part: \(junk.count)")
+                #expect(Set(kept.keys.map { $0.split(separator: "/")[1] }).count == 1, "one alarm, one folder")
+            }
+        }
+    }
+
     @Test func attack11CloneOfTheDatabase() throws {
         try TwoDevices.with { devices in
             let a = devices.a
