@@ -15,7 +15,7 @@ struct Join: ParsableCommand {
             the one that the kit was issued for, most often the account's (`coffer account`). The kit is a photograph or a picture of its QR code (PNG or JPEG), or a file with its text; it says where the remote is.
 
             Compare the six words with those that the other device shows (`coffer status`): they tell this vault from \
-            one that somebody else has made for you. Nothing is written before the remote has shown that it is the \
+            one that somebody else has made for you. Without a terminal they are given with --fingerprint. Nothing is written before the remote has shown that it is the \
             kit's, and no vault is left where joining does not succeed.
             """,
             examples: [
@@ -63,6 +63,7 @@ struct Join: ParsableCommand {
     var json = false
 
     func run() throws {
+        try requireSomebodyToCompare()
         let path = vault.path
         do throws(VaultError) { try Vault.checkFree(path) } catch { throw Failure(error, vault: path) }
         let cost = try KDFOptions.chosen(memory: kdfMemory, passes: kdfPasses)
@@ -81,6 +82,16 @@ struct Join: ParsableCommand {
         try compare(words)
         let entries = try joining.make(cost ?? KDFOptions.calibrated())
         report(joining, words, entries)
+    }
+
+    /// Without a person or the words nothing would tell this vault from another one.
+    private func requireSomebodyToCompare() throws {
+        guard fingerprint == nil, isatty(STDIN_FILENO) != 1 else { return }
+        throw Failure(
+            .usage,
+            "There is no terminal on which somebody could compare the vault's six words, and --fingerprint is missing.",
+            hint: "Give the words that the other device shows with `coffer kit` or `coffer status`: --fingerprint \"…\""
+        )
     }
 
     /// The kit in a file, and the remote that it or --remote names.
@@ -108,7 +119,6 @@ struct Join: ParsableCommand {
             return
         }
         Console.say("Fingerprint: \(words.joined(separator: " "))")
-        guard isatty(STDIN_FILENO) == 1 else { return }
         let answer = try Interrupts.allowed {
             try Console.ask("Does the other device show the same words? [yes/no] ", option: "--fingerprint")
         }

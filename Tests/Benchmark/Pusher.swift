@@ -74,7 +74,7 @@ struct CofferPusher: Pusher {
         try coffer("init --kdf-memory 64 --kdf-passes 3 --password-file \"$3\"")
         // What is pushed when is the benchmark's to say.
         try coffer("mount \"$2/mount\" --no-sync --password-file \"$3\"")
-        try coffer("remote set --create \"$2/remote\"")
+        try coffer("remote set --create \"$2/remote\" --password-file \"$3\"")
         try Self.fill("\(folder)/mount", entries)
         sync()
     }
@@ -96,6 +96,15 @@ struct CofferPusher: Pusher {
         let folders = "\"$1/mount\" \"$1/other\""
         try? Shell.run("chattr -f -i \(folders) 2> /dev/null; rm -rf --one-file-system \"$1\"", folder)
     }
+
+    /// Writes a kit to `kit.txt`, and the six words that joining without a terminal takes to `words`.
+    func issueKit() throws {
+        try coffer(
+            "kit --text --address bench@example.org --password-file \"$3\" > \"$2/kit.txt\" "
+                + "&& sed -n 's/^Fingerprint: //p' \"$2/log\" > \"$2/words\"")
+    }
+
+    static let fingerprint = "--fingerprint \"$(cat \"$2/words\")\""
 
     /// Runs the program with `arguments`, in which $2 is the folder and $3 the file with the password.
     ///

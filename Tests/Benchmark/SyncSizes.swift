@@ -67,14 +67,14 @@ private struct Joins {
     let wrong: String
 
     private static let cost = "--kdf-memory 64 --kdf-passes 3 --password-file \"$3\""
-    private static let join = "join --kit \"$2/kit.txt\" --email bench@example.org \(cost)"
+    private static let join = "join --kit \"$2/kit.txt\" --email bench@example.org \(cost) \(CofferPusher.fingerprint)"
 
     /// Medians of the whole, and of what of it is deriving keys, which joining does for the kit, for unlocking the new
     /// vault and for the admin key. The first takes as long as a wrong password at joining, which is refused after it;
     /// the others have the costs of an unlock, and each takes as long as a wrong password there. Starting the program
     /// is in these times, too.
     func measure(_ count: Int) throws -> (seconds: Double, derivation: Double) {
-        try vault.coffer("kit --text --address bench@example.org --password-file \"$3\" > \"$2/kit.txt\"")
+        try vault.issueKit()
         var whole = Samples()
         var derivation = Samples()
         for _ in 0..<count {

@@ -38,11 +38,12 @@ struct TwoMounts {
     private func begin() throws {
         try pusher.make(entries)
         try pusher.push()
-        try pusher.coffer("kit --text --address bench@example.org --password-file \"$3\" > \"$2/kit.txt\"")
+        try pusher.issueKit()
         try pusher.coffer("lock \"$2/mount\"")
         try pusher.coffer("mount \"$2/mount\" --password-file \"$3\"")
         try pusher.coffer(
-            "join --kit \"$2/kit.txt\" --email bench@example.org --kdf-memory 64 --kdf-passes 3 --password-file \"$3\"",
+            "join --kit \"$2/kit.txt\" --email bench@example.org --kdf-memory 64 --kdf-passes 3 --password-file \"$3\" "
+                + CofferPusher.fingerprint,
             vault: "joined")
         try Shell.run("mkdir \"$1/other\"", folder)
         try pusher.coffer("mount \"$2/other\" --password-file \"$3\"", vault: "joined")

@@ -11,6 +11,7 @@ import Testing
         try devices.b.home.write(kit, to: "kit.txt")
         return try devices.b.coffer(
             ["join", "--kit", "kit.txt", "--email", email, "--password-file", devices.b.passwordFile] + TwoDevices.cost
+                + devices.a.fingerprint
         ).run(expecting: code)
     }
 
@@ -70,7 +71,7 @@ import Testing
                 try b.home.write(kit, to: "kit.txt")
                 try b.coffer(
                     ["join", "--kit", "kit.txt", "--email", "bob@example.org", "--password-file", b.passwordFile]
-                        + TwoDevices.cost
+                        + TwoDevices.cost + a.fingerprint
                 ).run(expecting: 0)
                 #expect(try address(b) == "bob@example.org\n")
                 let mail = try b.opened("kit", "--mail").run(expecting: 0).text

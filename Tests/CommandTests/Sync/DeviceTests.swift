@@ -104,7 +104,8 @@ import Testing
             #expect(nobody.errorText.contains("no device nope"))
             try a.lock()
             let other = b.home.file("other.coffer")
-            let kit = try b.coffer(["join", "--vault", other, "--email", "a@b", "--kit", "nofile"]).run(expecting: 1)
+            let kit = try b.coffer(["join", "--vault", other, "--email", "a@b", "--kit", "nofile"] + a.fingerprint).run(
+                expecting: 1)
             #expect(kit.errorText.contains("nofile"))
         }
     }

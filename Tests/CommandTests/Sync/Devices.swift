@@ -47,7 +47,7 @@ struct TwoDevices {
     func join(_ arguments: String..., expecting code: Int32 = 0) throws -> Command.Result {
         try b.coffer(
             ["join", "--kit", kit, "--email", Self.email, "--device-name", "beta", "--password-file", b.passwordFile]
-                + TwoDevices.cost + arguments
+                + TwoDevices.cost + (arguments.contains("--fingerprint") ? [] : a.fingerprint) + arguments
         ).run(expecting: code)
     }
 

@@ -65,7 +65,7 @@ import Testing
                 let workers = try work(seconds: 150)
                 try third.coffer(
                     ["join", "--kit", devices.kit, "--email", TwoDevices.email, "--device-name", "gamma"]
-                        + ["--password-file", third.passwordFile] + TwoDevices.cost
+                        + ["--password-file", third.passwordFile] + TwoDevices.cost + devices.a.fingerprint
                 ).run(expecting: 0)
                 try third.mount()
                 for worker in workers { #expect(try worker.wait(timeout: .seconds(400)) == 0) }

@@ -78,6 +78,18 @@ import Testing
         }
     }
 
+    /// Without a person and without the words nothing is compared: nothing is asked of anybody either.
+    @Test func nobodyToCompareTheWords() throws {
+        try TwoDevices.with(joined: false) { devices in
+            let refused = try devices.b.coffer(
+                ["join", "--kit", devices.kit, "--email", TwoDevices.email, "--password-file", devices.b.passwordFile]
+                    + TwoDevices.cost
+            ).run(expecting: 64)
+            #expect(refused.errorText.contains("--fingerprint is missing"), "\(refused.errorText)")
+            expectNothing(devices.b)
+        }
+    }
+
     @Test func fingerprintGiven() throws {
         try TwoDevices.with(joined: false) { devices in
             let line = try devices.a.opened("kit", "--text").run(expecting: 0).errorText
@@ -106,7 +118,7 @@ import Testing
                 let result = try devices.b.coffer(
                     [
                         "join", "--kit", "kit.txt", "--email", email, "--password-file", password, "--remote", url,
-                    ] + TwoDevices.cost
+                    ] + TwoDevices.cost + devices.a.fingerprint
                 ).run(expecting: 12)
                 answers.insert(result.errorText)
                 let all = relay.bytes
@@ -144,7 +156,7 @@ import Testing
                     [
                         "join", "--kit", "other.png", "--email", TwoDevices.email, "--remote", devices.url,
                         "--password-file", devices.b.passwordFile,
-                    ] + TwoDevices.cost
+                    ] + TwoDevices.cost + devices.a.fingerprint
                 ).run(expecting: 33)
                 #expect(result.text.isEmpty)
                 expectNothing(devices.b)
@@ -162,7 +174,7 @@ import Testing
             try remote.restore(before)
             let result = try devices.b.coffer(
                 ["join", "--kit", kit, "--email", TwoDevices.email, "--password-file", devices.b.passwordFile]
-                    + TwoDevices.cost
+                    + TwoDevices.cost + devices.a.fingerprint
             ).run(expecting: 31)
             #expect(result.errorText.contains("knows nothing of this kit"))
             expectNothing(devices.b)
@@ -184,6 +196,7 @@ import Testing
                 let file = try devices.b.home.write(text, to: "kit.txt")
                 try devices.b.coffer(
                     ["join", "--kit", file, "--email", TwoDevices.email, "--password-file", devices.b.passwordFile]
+                        + devices.a.fingerprint
                 ).run(expecting: 42)
             }
             try devices.join("--remote", "file:///no/such/folder", expecting: 30)
@@ -200,7 +213,7 @@ import Testing
             try remote.flip(first)
             let result = try devices.b.coffer(
                 ["join", "--kit", devices.kit, "--email", TwoDevices.email, "--password-file", devices.b.passwordFile]
-                    + TwoDevices.cost
+                    + TwoDevices.cost + devices.a.fingerprint
             ).run()
             #expect(result.code != 0)
             expectNothing(devices.b, "whole or not at all")

@@ -17,14 +17,15 @@ import Testing
         let linkless = try LinklessFiles.environment(error, keeps: keeps)
         try TestVault.with(initialized: false) { a in
             try TestVault.with(initialized: false) { b in
-                _ = try run(a, ["init", "--email", TwoDevices.email] + TwoDevices.cost, linkless)
+                try a.keepFingerprint(run(a, ["init", "--email", TwoDevices.email] + TwoDevices.cost, linkless))
                 let folder = try a.home.directory("remote")
                 _ = try run(a, ["remote", "set", folder], linkless)
                 try a.edit { try a.write("first line\n", to: "note") }
                 _ = try run(a, ["sync"], linkless)
                 let kit = try run(a, ["kit", "--text", "--address", TwoDevices.email], linkless).text
                 try b.home.write(kit, to: "kit.txt")
-                _ = try run(b, ["join", "--kit", "kit.txt", "--email", TwoDevices.email] + TwoDevices.cost, linkless)
+                let join = ["join", "--kit", "kit.txt", "--email", TwoDevices.email] + TwoDevices.cost
+                _ = try run(b, join + a.fingerprint, linkless)
                 #expect(try b.show("note") == "first line\n")
                 try b.edit { try b.write("other line\n", to: "note") }
                 _ = try run(b, ["sync"], linkless)

@@ -14,17 +14,20 @@ final class MountFleet: HistoryFleet {
     init(devices: Int) throws {
         homes = try (0..<devices).map { _ in try TemporaryHome() }
         let remote = try homes[0].directory("remote")
+        var words = ""
         for (number, home) in homes.enumerated() {
             try home.write(Self.password + "\n", to: "password")
             _ = try home.directory("mount")
             let cost = ["--kdf-memory", "64", "--kdf-passes", "3", "--device-name", "device\(number)"]
             if number == 0 {
-                try coffer(0, ["init", "--email", Self.email] + cost)
+                let made = try coffer(0, ["init", "--email", Self.email] + cost)
+                words = made.split(separator: "\n").last.map { String($0.dropFirst("Fingerprint: ".count)) } ?? ""
                 try coffer(0, ["remote", "set", remote])
                 try coffer(0, ["sync"])
                 try coffer(0, ["kit", "--png", homes[0].file("kit.png"), "--email", Self.email])
             } else {
-                try coffer(number, ["join", "--kit", homes[0].file("kit.png"), "--email", Self.email] + cost)
+                let join = ["join", "--kit", homes[0].file("kit.png"), "--email", Self.email, "--fingerprint", words]
+                try coffer(number, join + cost)
             }
             try mount(number)
         }
