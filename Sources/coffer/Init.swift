@@ -138,7 +138,7 @@ extension MasterPassword {
         var text = "Whoever has your kit needs about \(strength.words(at: kit)) with one graphics card to guess this "
         text += "password."
         if strength.seconds(at: kit) < 100 * 31_557_600 {
-            text += " More random words make it better: coffer passwd."
+            text += " Five or more random words, drawn with dice or by a program, make it better: coffer passwd."
         }
         Console.say(text)
     }

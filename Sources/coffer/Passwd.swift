@@ -14,6 +14,9 @@ struct Passwd: ParsableCommand {
             Wraps the same account key anew, on this device: each of the others keeps the master password that it has, \
             until it is changed there, too. This revokes nothing: who has the old password together with an old \
             kit or an old copy of the vault can still open that. What does revoke is a new account key.
+
+            Says how long the new password would have to be guessed at. Five or more random words, drawn with dice or by a \
+            program, are good ones.
             """,
             examples: ["coffer passwd"],
             codes: .opening))
@@ -34,9 +37,6 @@ struct Passwd: ParsableCommand {
     func run() throws {
         try vault.requireFile()
         if let mount = try vault.mount { try change(mounted: mount) } else { try changeUnmounted() }
-        Console.say(
-            "The master password of this device was changed; other devices keep the one that they have. That revokes "
-                + "nothing: kits that were issued before, and old copies of the vault, open with the old one.")
     }
 
     /// The process behind the mount has the vault open: it is asked to.
@@ -48,6 +48,8 @@ struct Passwd: ParsableCommand {
         do throws(CommandError) { try mount.changePassword(from: old, to: new) } catch {
             throw Failure(error, vault: vault.path)
         }
+        // What unlocking costs only who has the vault open knows: at the least about so much.
+        tell(try MasterPassword.from(new), .unlockDefault)
     }
 
     private func changeUnmounted() throws {
@@ -56,9 +58,19 @@ struct Passwd: ParsableCommand {
         defer { try? opened.close() }
         let new = try MasterPassword.from(readNew())
         try new.requireStrength(unless: allowWeakPassword)
-        do throws(VaultError) { try opened.changePassword(from: old, to: new) } catch {
+        do throws(VaultError) {
+            try opened.changePassword(from: old, to: new)
+            tell(new, try opened.unlockParameters())
+        } catch {
             throw Failure(error, vault: vault.path)
         }
+    }
+
+    private func tell(_ new: borrowing MasterPassword, _ unlock: KDFParameters) {
+        Console.say(
+            "The master password of this device was changed; other devices keep the one that they have. That revokes "
+                + "nothing: kits that were issued before, and old copies of the vault, open with the old one.")
+        new.tellStrength(kit: KDFOptions.kit(unlock))
     }
 
     private func readNew() throws -> SecretBytes {

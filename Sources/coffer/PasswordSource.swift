@@ -120,7 +120,8 @@ enum SecretLine {
         while rest > 0, child.readByte() != nil { rest -= 1 }
         child.close()
         guard child.wait() == 0 else {
-            throw Failure(.otherError, "The password command failed: \(command)")
+            // Its text may have a password in it.
+            throw Failure(.otherError, "The command that gives the password failed.")
         }
         return line
     }

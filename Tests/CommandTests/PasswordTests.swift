@@ -224,6 +224,32 @@ import Testing
         }
     }
 
+    /// Secrets of containers are for everybody to read in there, so it is taken all the same.
+    @Test func aFileThatOthersCanReadIsNamed() throws {
+        try TestVault.with { vault in
+            for (mode, isNamed) in [("600", false), ("640", true), ("644", true), ("604", true), ("400", false)] {
+                try Command("chmod", [mode, vault.passwordFile]).run(expecting: 0)
+                let said = try vault.coffer(["ls", "--password-file", vault.passwordFile]).run(expecting: 0).errorText
+                #expect(said.contains("others can read the password file \(vault.passwordFile)") == isNamed, "\(mode)")
+            }
+        }
+    }
+
+    /// What a new password is worth is told in words, mounted or not.
+    @Test(arguments: [false, true]) func strengthOfANewOneIsTold(mounted: Bool) throws {
+        try TestVault.with { vault in
+            if mounted { try vault.mount() }
+            let weak = try vault.home.write("Summer2024!\n", to: "weak")
+            let words = ["passwd", "--new-password-file"]
+            let told = try vault.coffer(words + [weak, "--allow-weak-password"], input: TestVault.password + "\n")
+                .run(expecting: 0).errorText
+            #expect(told.contains("Whoever has your kit needs about") && told.contains("random words"), "\(told)")
+            let strong = try vault.coffer(words + [vault.passwordFile], input: "Summer2024!\n").run(expecting: 0)
+            #expect(strong.errorText.contains("more than 1,000 years"), "\(strong.errorText)")
+            if mounted { try vault.lock() }
+        }
+    }
+
     @Test func change() throws {
         try TestVault.with { vault in
             let new = try vault.home.write("copper lantern 93 meadow\n", to: "new")
