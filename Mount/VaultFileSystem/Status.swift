@@ -90,6 +90,9 @@ public struct SyncOverview: Codable, Sendable {
     public var devices: [Device] = []
     /// What is not at the remote yet though something there speaks of it; nil from a version that does not look.
     public var awaited: [Awaited]?
+    /// The command that the remote's credential comes from has not been allowed on this machine; nil from a version that runs
+    /// any.
+    public var hasWaitingCommand: Bool?
     /// Changes of other devices that the vault cannot take in; nil from a version that does not set them aside.
     public var setAside: [SetAside]?
 

@@ -22,7 +22,7 @@ struct Devices: ParsableCommand {
     var json = false
 
     func run() throws {
-        let devices = try vault.synchronise(.devices, password).devices ?? []
+        let devices = try vault.devices(password)
         if json { return Console.json(devices) }
         let width = devices.map(\.name.count).max() ?? 0
         for device in devices {
@@ -61,6 +61,22 @@ struct Devices: ParsableCommand {
             }
             let outcome = try vault.synchronise(.revoke(name), password, secret: .masterPassword)
             for note in outcome.notes { Console.say(note) }
+        }
+    }
+}
+
+extension VaultOptions {
+    /// All devices of the vault.
+    fileprivate func devices(_ password: PasswordOptions) throws -> [SyncOverview.Device] {
+        var request = SyncRequest.devices
+        var devices: [SyncOverview.Device] = []
+        return try synchronising(password) { client in
+            while true {
+                let outcome = try client.perform(request, secret: SecretBytes(count: 0))
+                devices += outcome.devices ?? []
+                guard outcome.hasMoreDevices == true else { return devices }
+                request = .devicesFrom(devices.count)
+            }
         }
     }
 }

@@ -24,7 +24,9 @@ struct Mount: ParsableCommand {
             \(ExitCode.notSaved.rawValue) then, with the vault mounted.
 
             Where a remote is set, the vault synchronises by itself while it is mounted: two seconds after the last \
-            change, and with each look at the remote. A folder on this machine is looked at each second.
+            change, and with each look at the remote. A folder on this machine is looked at each second. A command for the \
+            remote's password that came with the vault, and that nobody has allowed on this machine, is never run by a mount in \
+            the background; with --foreground it is shown and asked about on a terminal.
 
             What is made in the mount is for its owner only, whatever the umask of the program is that makes it; \
             -o umask=022 or another one changes that, and -o umask=0 leaves it to each program. chmod is not touched \
@@ -162,8 +164,13 @@ struct Mount: ParsableCommand {
             log.note(.saving, trouble?.sentence, relief: "Everything is saved again.")
         }
         var options = options
+        // Who sits there is asked; a process in the background has nobody to ask, and runs nothing.
+        if readyDescriptor == nil, timing != nil, !opened.isReadOnly {
+            WaitingCommand.offer(SyncSettings.read(opened)?.remote?.command)
+        }
         if !opened.isReadOnly {
-            let host = SyncHost(opened, timing: timing, log: log, commands: attendant.credentialCommands)
+            let host = SyncHost(
+                opened, timing: timing, asksForPassword: true, log: log, commands: attendant.credentialCommands)
             options.service = host.service
         }
         for damage in opened.damage { Console.say("Damaged: \(damage.path ?? "the vault"): \(damage.what)") }

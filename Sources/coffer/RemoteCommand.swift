@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Glibc
 internal import Remotes
 internal import SystemPackage
 internal import VaultFileSystem
@@ -30,7 +31,10 @@ extension RemoteCommand {
                 """
                 The address never holds a password. It comes from --remote-password-command, from ~/.netrc, or, with \
                 --store-remote-password, from the vault itself, where it is sealed. Plain http goes to this machine \
-                only, unless --insecure-http is given.
+                only, unless --insecure-http is given. Asks for the master password, on an unlocked vault, too: whoever sets \
+                the remote decides who gets the ciphertext.
+
+                A command runs on machines only where somebody has given or allowed it.
 
                 Kits that are issued from now on carry the address.
                 """,
@@ -64,7 +68,8 @@ extension RemoteCommand {
         func run() throws {
             let settings = try options.settings(url)
             let outcome = try vault.synchronise(
-                .setRemote(settings, creates: create), password, secret: storeRemotePassword ? .remotePassword : .none)
+                .putRemote(settings, creates: create), password,
+                secret: storeRemotePassword ? .remotePassword : .masterPassword)
             for note in outcome.notes { Console.say(note) }
         }
     }
@@ -73,7 +78,10 @@ extension RemoteCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the remote's address.",
             discussion: VerbHelp.text(
-                "Nothing is asked of the remote.", examples: ["coffer remote show --json"], codes: .opening))
+                """
+                Nothing is asked of the remote. Says whether the remote's password comes from a command that nobody has \
+                allowed on this machine; --command shows the command itself, on a terminal only: it may have a password in it.
+                """, examples: ["coffer remote show --json", "coffer remote show --command"], codes: .opening))
 
         @OptionGroup var vault: VaultOptions
         @OptionGroup var password: PasswordOptions
@@ -81,11 +89,32 @@ extension RemoteCommand {
         @Flag(name: .long, help: "Print JSON.")
         var json = false
 
+        @Flag(name: .long, help: "Show the command for the remote's password, on a terminal.")
+        var command = false
+
+        func validate() throws {
+            if command, json { throw ValidationError("--command is for a terminal, and stands without --json.") }
+        }
+
         func run() throws {
+            if command { return try showCommand() }
             let view = try vault.synchronise(.showRemote, password).remote ?? RemoteView()
             if json { return Console.json(view) }
             guard let url = view.url else { throw Failure.noRemote }
             Console.result(url)
+            if view.hasWaitingCommand == true { Console.say(WaitingCommand.notice) }
+        }
+
+        private func showCommand() throws {
+            guard isatty(STDOUT_FILENO) == 1 else {
+                throw Failure(
+                    .usage, "The command may have a password in it, and is shown on a terminal only.",
+                    hint: "Run this on a terminal.")
+            }
+            guard let text = try vault.synchronise(.showCommand, password).command else {
+                throw Failure(.otherError, "The remote's password comes from no command.")
+            }
+            for line in WaitingCommand.lines(of: text) { Console.result(line) }
         }
     }
 
@@ -93,13 +122,15 @@ extension RemoteCommand {
         static let configuration = CommandConfiguration(
             abstract: "Forget the remote; what is there stays there.",
             discussion: VerbHelp.text(
-                "Changes are kept until a remote is set again.", examples: ["coffer remote clear"], codes: .opening))
+                "Changes are kept until a remote is set again. Asks for the master password, on an unlocked vault, too.",
+                examples: ["coffer remote clear"], codes: .opening))
 
         @OptionGroup var vault: VaultOptions
         @OptionGroup var password: PasswordOptions
 
         func run() throws {
-            for note in try vault.synchronise(.clearRemote, password).notes { Console.say(note) }
+            let outcome = try vault.synchronise(.clearRemote, password, secret: .masterPassword)
+            for note in outcome.notes { Console.say(note) }
         }
     }
 
@@ -109,7 +140,8 @@ extension RemoteCommand {
             discussion: VerbHelp.text(
                 """
                 The way out where a remote was emptied, damaged or forked: whatever this device has read is there \
-                again afterwards. What only other devices have comes with their next sync.
+                again afterwards. What only other devices have comes with their next sync. Asks for the master password, \
+                on an unlocked vault, too.
                 """,
                 examples: ["coffer remote rebuild"],
                 codes: .opening + [.remoteUnreachable, .mismatch, .deviceRevoked]))
@@ -118,7 +150,7 @@ extension RemoteCommand {
         @OptionGroup var password: PasswordOptions
 
         func run() throws {
-            let outcome = try vault.synchronise(.sync(.rebuilding), password)
+            let outcome = try vault.synchronise(.sync(.rebuilding), password, secret: .masterPassword)
             for note in outcome.notes { Console.say(note) }
         }
     }

@@ -102,6 +102,7 @@ struct Status: ParsableCommand {
         Console.result("Remote:   \(remote)")
         let waiting = status.isRunning ? ", running now" : status.hasUnpushedChanges ? ", changes wait" : ""
         Console.result("Sync:     \(status.lastSync.map { "last at \($0)" } ?? "not yet")\(waiting)")
+        if status.hasWaitingCommand == true { Console.result("Command:  \(WaitingCommand.notice)") }
         for device in status.devices {
             Console.result("Device:   \(device.name), \(device.state)")
         }

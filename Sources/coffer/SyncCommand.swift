@@ -15,7 +15,11 @@ struct SyncCommand: ParsableCommand {
 
             Where the remote has lost what was there (31), shows two histories (32) or belongs to another vault (33), \
             nothing is pushed, and what shows it is kept below $XDG_STATE_HOME/coffer/evidence. The entries that it is \
-            about are named; with --json they are in `alarm`.
+            about are named; with --json they are in `alarm`. --accept-rollback and --rebuild ask for the master password, on \
+            an unlocked vault, too.
+
+            Where the remote's password comes from a command that came with the vault, and that nobody has allowed on this \
+            machine, it is shown and asked about on a terminal, before its first run. Nothing else runs it.
             """,
             examples: ["coffer sync", "coffer sync --accept-rollback", "coffer sync --json"],
             codes: .opening + [
@@ -51,7 +55,7 @@ struct SyncCommand: ParsableCommand {
         let outcome: SyncOutcome
         do {
             outcome = try vault.synchronise(
-                .sync(manner), password, secret: asNewDevice ? .masterPassword : .none)
+                .sync(manner), password, secret: manner == .plain ? .none : .masterPassword)
         } catch let failure as Failure {
             if json, let alarm = failure.alarm { Console.json(["alarm": alarm]) }
             throw failure

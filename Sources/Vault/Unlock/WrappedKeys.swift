@@ -75,6 +75,13 @@ public struct WrappedKeys: Sendable {
         return ring
     }
 
+    /// Whether a password is the vault's.
+    ///
+    /// - Throws: `wrongPassword`, `parametersOutOfBounds`, `outOfMemory`.
+    public func check(_ password: borrowing MasterPassword) throws(VaultError) {
+        do throws(WrapError) { _ = try unwrap(password) } catch { throw VaultError(error) }
+    }
+
     /// What unlocking costs.
     public func unlockParameters() throws(VaultError) -> KDFParameters {
         do throws(WrapError) {

@@ -28,7 +28,7 @@ struct CredentialCommands: Sendable {
         case .notAllowed:
             throw .notAuthorized(
                 "the vault says that the remote's password comes from a command which nobody has allowed on this "
-                    + "machine: if it is yours, give it again with coffer remote set")
+                    + "machine: coffer sync on a terminal shows it and asks")
         case .failed: throw .notAuthorized("the command for the remote's password failed")
         case .ended:
             throw .notAuthorized(

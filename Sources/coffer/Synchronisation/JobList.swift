@@ -62,6 +62,23 @@ final class Secret: Sendable {
 
     init(_ bytes: RawSpan) { self.bytes = SecretBytes(copying: bytes) }
 
+    /// Up to the first line feed.
+    var firstLine: SecretBytes { bytes.prefix(lineEnd) }
+
+    /// What stands behind it, for who keeps it in the vault; nil where there is no second line.
+    var secondLine: [UInt8]? {
+        guard lineEnd < bytes.count else { return nil }
+        return bytes.withBytes { bytes in
+            unsafe bytes.extracting((lineEnd + 1)...).withUnsafeBytes { unsafe [UInt8]($0) }
+        }
+    }
+
+    private var lineEnd: Int {
+        var end = 0
+        while end < bytes.count, bytes.byte(at: end) != 0x0A { end += 1 }
+        return end
+    }
+
     /// As a master password.
     func withMasterPassword<R, E: Error>(_ body: (borrowing MasterPassword) throws(E) -> R) throws -> R {
         let password = try MasterPassword.from(bytes)

@@ -30,6 +30,12 @@ extension RemoteSettings {
         }
     }
 
+    /// The command that the remote's credential comes from; nil where it comes from elsewhere.
+    var command: String? { passwordCommand ?? tokenCommand }
+
+    /// There is a command, and nobody has allowed it on this machine.
+    var hasWaitingCommand: Bool { command.map { !AllowedCommands.contains($0) } ?? false }
+
     var address: RemoteAddress {
         get throws(Failure) {
             do throws(RemoteAddressError) { return try RemoteAddress(url) } catch { throw Failure(error) }

@@ -13,7 +13,7 @@ struct SyncClient {
     enum SecretKind {
         case none
         case masterPassword
-        /// The remote's password, which the vault is to keep.
+        /// Behind the master password, the remote's, which the vault is to keep.
         case remotePassword
     }
 
@@ -91,6 +91,11 @@ extension SyncClient {
 }
 
 extension SyncRequest {
+    fileprivate var isSync: Bool {
+        if case .sync = self { return true }
+        return false
+    }
+
     fileprivate var isPlainSync: Bool {
         if case .sync(.plain) = self { return true }
         return false
@@ -105,23 +110,43 @@ extension VaultOptions {
         try requireFile()
         if let mount = try mount {
             let secret = try VaultOptions.secret(kind, password)
+            let client = SyncClient(mount, path)
             Interrupts.block()
-            return try SyncClient(mount, path).perform(request, secret: secret)
+            if request.isSync { client.offerCommand() }
+            return try client.perform(request, secret: secret)
         }
         let line = try password.readLine(prompt: "Master password: ", locked: path)
         let opened = try open(MasterPassword.from(line))
         // A restored vault may have to go on as another device, which the password allows.
-        if kind == .masterPassword || request.isPlainSync {
-            return try withHost(opened) { try $0.perform(request, secret: line) }
-        }
+        if kind == .masterPassword || request.isPlainSync { return try perform(request, opened, secret: line) }
+        guard kind == .remotePassword else { return try perform(request, opened, secret: SecretBytes(count: 0)) }
         do {
-            let secret = try VaultOptions.secret(kind, password)
-            return try withHost(opened) { try $0.perform(request, secret: secret) }
+            return try perform(request, opened, secret: VaultOptions.withRemotePassword(line))
         } catch {
             // Where it was closed already, nothing happens.
             try? opened.close()
             throw error
         }
+    }
+
+    private func perform(
+        _ request: SyncRequest, _ opened: Vault, secret: borrowing SecretBytes
+    ) throws -> SyncOutcome {
+        try withHost(opened) { client in
+            if request.isSync { client.offerCommand() }
+            return try client.perform(request, secret: secret)
+        }
+    }
+
+    /// Asks whoever has the vault open, or opens it for that, as often as it takes.
+    func synchronising<R>(_ password: PasswordOptions, _ body: (SyncClient) throws -> R) throws -> R {
+        try requireFile()
+        if let mount = try mount {
+            Interrupts.block()
+            return try body(SyncClient(mount, path))
+        }
+        let line = try password.readLine(prompt: "Master password: ", locked: path)
+        return try withHost(open(MasterPassword.from(line)), body)
     }
 
     /// Does something with an open vault that nobody has mounted, and closes it.
@@ -144,14 +169,23 @@ extension VaultOptions {
     private static func secret(_ kind: SyncClient.SecretKind, _ password: PasswordOptions) throws -> SecretBytes {
         switch kind {
         case .none: return SecretBytes(count: 0)
-        case .masterPassword:
+        case .masterPassword, .remotePassword:
             let line = try password.readLine(prompt: "Master password: ")
             _ = try MasterPassword.from(line)
-            return line
-        case .remotePassword:
-            return try SecretLine.ask(
-                "The remote's password: ",
-                orThrow: .nobodyToAsk("the remote's password", options: "--remote-password-command"))
+            if kind == .masterPassword { return line }
+            return try withRemotePassword(line)
         }
+    }
+
+    /// The remote's password on a line behind the master password, neither of which has a line feed in it.
+    private static func withRemotePassword(_ master: borrowing SecretBytes) throws -> SecretBytes {
+        let remote = try SecretLine.ask(
+            "The remote's password: ",
+            orThrow: .nobodyToAsk("the remote's password", options: "--remote-password-command"))
+        var both = SecretBytes(count: master.count + 1 + remote.count)
+        for index in 0..<master.count { both.setByte(master.byte(at: index), at: index) }
+        both.setByte(0x0A, at: master.count)
+        for index in 0..<remote.count { both.setByte(remote.byte(at: index), at: master.count + 1 + index) }
+        return both
     }
 }

@@ -44,14 +44,16 @@ final class SyncHost: Sendable {
 
     /// - Parameters:
     ///   - timing: of automatic synchronisation; nil for none.
+    ///   - asksForPassword: whoever asks has found the vault unlocked, and has to give the master password for what changes the
+    ///     remote. Else it was opened with it for that.
     ///   - log: hears of what goes wrong by itself.
     ///   - commands: how those are run that the remote's password comes from.
     init(
-        _ vault: Vault, timing: SyncPlan.Timing?, log: EventLog? = nil,
+        _ vault: Vault, timing: SyncPlan.Timing?, asksForPassword: Bool = false, log: EventLog? = nil,
         commands: CredentialCommands = .ownChildren
     ) {
         self.vault = vault
-        worker = SyncWorker(vault, log: log, commands: commands)
+        worker = SyncWorker(vault, asksForPassword: asksForPassword, log: log, commands: commands)
         let plan = timing.map { SyncPlan($0, start: SyncHost.now()) }
         state = Mutex(State(plan: plan))
         guard timing != nil else { return }
@@ -128,6 +130,7 @@ final class SyncHost: Sendable {
         var status = worker.overview
         guard status.remote != nil else { return status }
         status.isRunning = isRunning
+        status.hasWaitingCommand = worker.hasWaitingCommand
         status.hasUnpushedChanges = hasChanges || isChanged.load(ordering: .relaxed)
         return status
     }

@@ -6,11 +6,18 @@ internal import VaultFileSystem
 enum SyncRequest: Codable, Sendable {
     /// The remote as it is set.
     case showRemote
-    /// Checks a remote and sets it. The secret, where there is one: the remote's password, to be kept in the vault.
-    case setRemote(RemoteSettings, creates: Bool)
+    /// The command that the remote's credential comes from, for who sits at a terminal and wants to see it.
+    case showCommand
+    /// Checks a remote and sets it. The secret: the master password, and on a line of its own, where there is one, the
+    /// remote's password, to be kept in the vault. (Not `setRemote`, whose secret was the remote's password alone: a process
+    /// of another version must not take the one for the other.)
+    case putRemote(RemoteSettings, creates: Bool)
+    /// The secret: the master password.
     case clearRemote
     case sync(SyncManner)
     case devices
+    /// Those behind so many, where an answer does not have room for all.
+    case devicesFrom(Int)
     /// Whether there is a device of that name or id that can be revoked.
     case find(String)
     /// By name or id. The secret: the master password.
@@ -32,9 +39,9 @@ enum SyncRequest: Codable, Sendable {
 /// How to synchronise.
 enum SyncManner: String, Codable, Sendable {
     case plain
-    /// What the remote has lost is put there again from here.
+    /// What the remote has lost is put there again from here. The secret: the master password.
     case acceptingRollback
-    /// The remote is written anew from what is here.
+    /// The remote is written anew from what is here. The secret: the master password.
     case rebuilding
     /// This database goes on as another device. The secret: the master password.
     case asNewDevice
@@ -66,7 +73,11 @@ struct SyncReply: Codable, Sendable {
 struct SyncOutcome: Codable, Sendable {
     var summary: SyncSummary?
     var remote: RemoteView?
+    /// It may have a password in it: no other answer than that to ``SyncRequest/showCommand`` has it.
+    var command: String?
     var devices: [SyncOverview.Device]?
+    /// There are more of them; nil where there are not.
+    var hasMoreDevices: Bool?
     var account: AccountView?
     var keeping: KeepingSettings?
     var compaction: CompactionView?
@@ -182,6 +193,8 @@ struct RemoteView: Codable, Sendable {
     /// nil where none is set.
     var url: String?
     var login: String?
+    /// The command for the login came with the vault, and nobody has allowed it on this machine; nil where there is none.
+    var hasWaitingCommand: Bool?
 }
 
 extension SyncOverview.SetAside {

@@ -7,9 +7,16 @@ internal import VaultFileSystem
 
 /// The devices of a vault, and what only the master password allows: shutting them out, new account keys, a new device.
 extension SyncWorker {
-    func listDevices() async throws -> SyncOutcome {
-        SyncOutcome(devices: await devices(try current()))
+    /// As many as an answer has room for.
+    func listDevices(from first: Int) async throws -> SyncOutcome {
+        let all = await devices(try current())
+        let page = all.dropFirst(max(0, first)).prefix(SyncWorker.devicesInAnswer)
+        let hasMore = page.endIndex < all.endIndex
+        return SyncOutcome(devices: Array(page), hasMoreDevices: hasMore ? true : nil)
     }
+
+    /// Each is at most 200 bytes of JSON, but for its name, which is at most 255.
+    private static let devicesInAnswer = 48
 
     /// The devices as the engine knows them, with when something of each came here last.
     func devices(_ session: SyncSession) async -> [SyncOverview.Device] {

@@ -7,15 +7,16 @@ internal import VaultFileSystem
 extension SyncWorker {
     func showRemote() throws -> SyncOutcome {
         let remote = try settings().remote
-        return SyncOutcome(remote: RemoteView(url: remote?.url, login: remote?.login))
+        let isWaiting = remote?.hasWaitingCommand ?? false
+        return SyncOutcome(
+            remote: RemoteView(url: remote?.url, login: remote?.login, hasWaitingCommand: isWaiting ? true : nil))
     }
 
     /// A remote is set once it was reached, and is empty or this vault's.
     func setRemote(_ remote: RemoteSettings, creates: Bool, _ secret: Secret) async throws -> SyncOutcome {
+        try requireMasterPassword(secret)
         var (settings, remote) = (try settings(), remote)
-        if secret.bytes.count > 0 {
-            remote.password = secret.bytes.withBytes { bytes in unsafe bytes.withUnsafeBytes { unsafe [UInt8]($0) } }
-        }
+        if let password = secret.secondLine { remote.password = password }
         let large = vault.filesTooLargeToShare(most: 3)
         guard large.isEmpty else {
             throw Failure(
@@ -35,7 +36,8 @@ extension SyncWorker {
         ])
     }
 
-    func clearRemote() throws -> SyncOutcome {
+    func clearRemote(_ secret: Secret) throws -> SyncOutcome {
+        try requireMasterPassword(secret)
         var settings = try settings()
         guard let remote = settings.remote else { return SyncOutcome(notes: ["No remote was set."]) }
         settings.remote = nil
@@ -45,7 +47,11 @@ extension SyncWorker {
     }
 
     func sync(_ manner: SyncManner, _ secret: Secret) async throws -> SyncOutcome {
-        if manner == .asNewDevice { try await becomeNewDevice(secret) }
+        switch manner {
+        case .asNewDevice: try await becomeNewDevice(secret)
+        case .acceptingRollback, .rebuilding: try requireMasterPassword(secret)
+        case .plain: break
+        }
         var (session, notes) = (try current(), [String]())
         if manner == .plain { try checkFolder(session, lacks: "v1") }
         var found = try await run(manner, session, mayBeOlder: manner == .plain && secret.bytes.count > 0)

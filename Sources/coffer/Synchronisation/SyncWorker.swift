@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Sealing
 internal import Sync
 internal import Synchronization
 internal import Vault
@@ -15,9 +16,11 @@ final class SyncWorker: Sendable {
 
     private let log: EventLog?
     let commands: CredentialCommands
+    /// Whoever asks has not opened the vault, but found it open.
+    private let asksForPassword: Bool
 
-    init(_ vault: Vault, log: EventLog?, commands: CredentialCommands) {
-        (self.vault, self.log, self.commands) = (vault, log, commands)
+    init(_ vault: Vault, asksForPassword: Bool, log: EventLog?, commands: CredentialCommands) {
+        (self.vault, self.asksForPassword, self.log, self.commands) = (vault, asksForPassword, log, commands)
         vault.setShared((try? settings().remote) != nil)
     }
 
@@ -32,6 +35,19 @@ final class SyncWorker: Sendable {
 
     /// What is being done, in words; nil while nothing takes long.
     var progress: String? { doing.withLock { $0 } }
+
+    /// Where an unlocked vault is found, only who knows the master password may lead its ciphertext elsewhere, or write over
+    /// what proves that a remote lied. A wrong one costs as much as a right one, and one is tried at a time.
+    func requireMasterPassword(_ secret: Secret) throws {
+        guard asksForPassword else { return }
+        let password = try MasterPassword.from(secret.firstLine)
+        do throws(VaultError) { try vault.wrappedKeys().check(password) } catch {
+            throw Failure(error, vault: vault.path)
+        }
+    }
+
+    /// Synchronising waits for somebody to allow the command that the remote's credential comes from.
+    var hasWaitingCommand: Bool { (try? settings().remote?.hasWaitingCommand) ?? false }
 
     // MARK: The session
 
@@ -240,10 +256,12 @@ extension SyncWorker {
     private func carryOut(_ request: SyncRequest, _ secret: Secret) async throws -> SyncOutcome {
         switch request {
         case .showRemote: try showRemote()
-        case .setRemote(let remote, let creates): try await setRemote(remote, creates: creates, secret)
-        case .clearRemote: try clearRemote()
+        case .showCommand: SyncOutcome(command: try settings().remote?.command)
+        case .putRemote(let remote, let creates): try await setRemote(remote, creates: creates, secret)
+        case .clearRemote: try clearRemote(secret)
         case .sync(let manner): try await sync(manner, secret)
-        case .devices: try await listDevices()
+        case .devices: try await listDevices(from: 0)
+        case .devicesFrom(let first): try await listDevices(from: first)
         case .find(let name): try await findDevice(name)
         case .revoke(let name): try await revoke(name, secret)
         case .account: SyncOutcome(account: AccountView(email: try settings().account?.email))
@@ -267,7 +285,7 @@ extension SyncRequest {
 
     fileprivate var changesRemote: Bool {
         switch self {
-        case .setRemote, .clearRemote: true
+        case .putRemote, .clearRemote: true
         default: false
         }
     }

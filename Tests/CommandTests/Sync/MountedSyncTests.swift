@@ -96,7 +96,7 @@ import Testing
             try a.write("still works\n", to: "other")
             try a.coffer(["sync"]).run(expecting: 31)
             #expect(remote.contents() == backup)
-            try a.coffer(["sync", "--accept-rollback"]).run(expecting: 0)
+            try a.opened("sync", "--accept-rollback").run(expecting: 0)
             #expect(try !a.coffer(["status"]).run(expecting: 0).text.contains("Alarm: "))
             try a.lock()
             // What is gone is taken from a snapshot, and not at the first look: things travel.

@@ -25,7 +25,7 @@ import Testing
                                 atPath: a.home.file("\(folder)/\(file)"), toPath: "\(place)/\(file)")
                         }
                         try device.mount("--no-sync")
-                        try device.coffer(["remote", "set", a.home.file("remote")]).run(expecting: 0)
+                        try device.opened("remote", "set", a.home.file("remote")).run(expecting: 0)
                     }
                     try body(Recording(a: a, b: b))
                     for device in [a, b] {

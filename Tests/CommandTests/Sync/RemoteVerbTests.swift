@@ -132,10 +132,10 @@ import Testing
             try vault.write("text", to: "disk")
             #expect(unsafe truncate(vault.path("disk"), large + 1) == 0, "of a vault that nobody shares")
             let remote = try vault.home.directory("remote")
-            let refusal = try vault.coffer(["remote", "set", remote]).run(expecting: 1)
+            let refusal = try vault.opened("remote", "set", remote).run(expecting: 1)
             #expect(refusal.errorText.contains(": disk."), "\(refusal.errorText)")
             #expect(unsafe truncate(vault.path("disk"), large) == 0)
-            try vault.coffer(["remote", "set", remote]).run(expecting: 0)
+            try vault.opened("remote", "set", remote).run(expecting: 0)
             for opened in [false, true] {
                 #expect(unsafe truncate(vault.path("disk"), large + 1) != 0 && errno == EFBIG, "opened anew: \(opened)")
                 let file = try Posix.File(vault.path("disk"), O_WRONLY)
@@ -144,7 +144,7 @@ import Testing
                 try vault.lock()
                 try vault.mount("--no-sync")
             }
-            try vault.coffer(["remote", "clear"]).run(expecting: 0)
+            try vault.opened("remote", "clear").run(expecting: 0)
             #expect(unsafe truncate(vault.path("disk"), large + 1) == 0)
             try vault.lock()
         }
