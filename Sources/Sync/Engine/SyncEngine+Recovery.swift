@@ -1,5 +1,5 @@
-internal import Format
-internal import Sealing
+public import Format
+public import Sealing
 
 /// Alarms, and the ways out of them. None of them loses anything: what the remote has is read, and what this device has
 /// and the remote lacks is there again in a snapshot of this device.
@@ -30,6 +30,42 @@ extension SyncEngine {
             await noteAlarm(error)
             throw error
         }
+        return report
+    }
+
+    /// The epoch of the account key that is in use, as far as was read: whoever is admitted under an older one counts nowhere.
+    public func presentEpoch() throws(SyncError) -> UInt32 {
+        try loadState()
+        return state.ring.current.epoch
+    }
+
+    /// Shuts out the device that this one was before: its database is no more. The account key stays, since that device and
+    /// this one are the same machine. For a device that has just read everything; all of it is at the remote when this
+    /// returns.
+    ///
+    /// - Parameters:
+    ///   - admin: the vault's admin key.
+    ///   - seconds: now, since 1970: for people only.
+    public func retire(
+        _ predecessor: Identifier, admin: borrowing AdminKey, seconds: Int64
+    ) async throws(SyncError) -> SyncReport {
+        try begin()
+        let before = state
+        state = try replica.transaction { (replica) throws(SyncError) in
+            var next = before
+            guard predecessor != own, let member = next.members[predecessor], member.revocation.isEmpty else {
+                return next
+            }
+            let end = end(of: predecessor, nil, next)
+            let revocation = Revocation(
+                vault: keys.vault.pair, device: predecessor.bytes, last: end.sequence, hash: end.hash.bytes,
+                lamport: end.lamport, seconds: seconds, admin: admin)
+            revoke(revocation.bytes, in: &next)
+            next.pending.append(Notice(kind: .revocation, bytes: revocation.bytes))
+            try save(next, after: before, in: replica)
+            return next
+        }
+        try await publish()
         return report
     }
 

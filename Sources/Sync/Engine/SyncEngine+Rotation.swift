@@ -57,7 +57,7 @@ extension SyncEngine {
     }
 
     /// The last segment of a device that is to count.
-    private nonisolated func end(of device: Identifier, _ last: UInt64?, _ state: SyncState) -> LogPosition {
+    nonisolated func end(of device: Identifier, _ last: UInt64?, _ state: SyncState) -> LogPosition {
         let read = state.seen[device] ?? LogPosition(sequence: 0, hash: .none, lamport: 0)
         guard let last, last != read.sequence else { return read }
         let known = state.trails[device]?.first { $0.sequence == last }

@@ -91,16 +91,21 @@ extension SyncWorker {
         "Kits that were issued before open nothing new: issue another with `coffer kit`, and destroy the old ones."
 
     /// Goes on as a device of its own: another copy of this vault's file goes on under the name that it had.
-    func becomeNewDevice(_ secret: Secret) async throws {
+    ///
+    /// - Returns: the device that it was before, where that is no more because this vault was restored from a backup.
+    func becomeNewDevice(_ secret: Secret) async throws -> Identifier? {
         var settings = try settings()
         guard let remote = settings.remote else { throw Failure.noRemote }
         let admin = try adminKey(secret)
+        let before = try current()
+        let epoch = try await engine(before) { (engine) async throws(SyncError) in try await engine.presentEpoch() }
+        let predecessor = settings.restored == nil ? nil : vault.device
         if settings.restored != nil { settings.deviceName = SyncSettings.restoredName(settings.deviceName) }
         let device = Identifier.random()
         let made = DeviceKeys()
         let enrolment = Enrolment(
             vault: vault.identifier.pair, device: device.pair, keys: made, kit: Identifier.none.pair,
-            epoch: vault.accountKey.epoch, seconds: Int64(Moment.now), admin: admin)
+            epoch: epoch, seconds: Int64(Moment.now), admin: admin)
         let keys: SyncKeys
         do throws(VaultError) {
             keys = SyncKeys(
@@ -118,6 +123,19 @@ extension SyncWorker {
         settings.restored = nil
         try save(settings)
         forget()
+        return predecessor
+    }
+
+    /// Shuts out the device that this one was before it was restored: one machine is one device.
+    ///
+    /// - Returns: what is to be said of that.
+    func retire(_ predecessor: Identifier, _ secret: Secret) async throws -> String {
+        let admin = try adminKey(secret)
+        let report = try await engine(try current()) { (engine) async throws(SyncError) in
+            try await engine.retire(predecessor, admin: admin, seconds: Int64(Moment.now))
+        }
+        await note(report, try current())
+        return "The device that it was before is revoked: should that still be in use somewhere, it has to join again."
     }
 
     private func find(_ name: String, _ session: SyncSession) async throws -> SyncStatus.Device {

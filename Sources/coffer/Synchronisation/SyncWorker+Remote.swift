@@ -47,8 +47,9 @@ extension SyncWorker {
     }
 
     func sync(_ manner: SyncManner, _ secret: Secret) async throws -> SyncOutcome {
+        var predecessor: Identifier?
         switch manner {
-        case .asNewDevice: try await becomeNewDevice(secret)
+        case .asNewDevice: predecessor = try await becomeNewDevice(secret)
         case .acceptingRollback, .rebuilding: try requireMasterPassword(secret)
         case .plain: break
         }
@@ -56,7 +57,7 @@ extension SyncWorker {
         if manner == .plain { try checkFolder(session, lacks: "v1") }
         var found = try await run(manner, session, mayBeOlder: manner == .plain && secret.bytes.count > 0)
         if found == nil {
-            try await becomeNewDevice(secret)
+            predecessor = try await becomeNewDevice(secret)
             session = try current()
             found = try await run(.plain, session, mayBeOlder: false)
             notes = [
@@ -73,6 +74,7 @@ extension SyncWorker {
         case .rebuilding: outcome.notes = ["The remote was written anew from what is here."]
         case .asNewDevice: outcome.notes = ["This vault's file goes on as a device of its own."]
         }
+        if let predecessor { outcome.notes.append(try await retire(predecessor, secret)) }
         return outcome
     }
 }

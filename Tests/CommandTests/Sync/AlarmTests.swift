@@ -114,6 +114,32 @@ import Testing
         }
     }
 
+    /// Attack 36: whoever becomes a device of its own after a rotation is admitted under the present key, and counts.
+    @Test func attack36_aNewDeviceAfterARotationCounts() throws {
+        try TwoDevices.with { devices in
+            let (a, b) = (devices.a, devices.b)
+            try devices.syncAll()
+            try a.opened("rotate").run(expecting: 0)
+            try devices.syncAll()
+            let copy = a.home.file("copy.coffer")
+            try FileManager.default.copyItem(atPath: a.file, toPath: copy)
+            let folder = try a.home.directory("clone")
+            func clone(_ arguments: String...) throws {
+                let opening = arguments[0] == "lock" ? [] : ["--vault", copy, "--password-file", a.passwordFile]
+                var command = try a.coffer(arguments + opening)
+                command.environment?["XDG_STATE_HOME"] = try a.home.directory("other state")
+                _ = try command.run(expecting: 0)
+            }
+            try clone("sync", "--as-new-device")
+            try clone("mount", "--no-sync", folder)
+            try Posix.write(Array("of the new one\n".utf8), to: folder + "/news")
+            try clone("lock", folder)
+            try clone("sync")
+            try b.sync()
+            #expect(try b.show("news") == "of the new one\n")
+        }
+    }
+
     @Test func attack11CloneOfTheDatabase() throws {
         try TwoDevices.with { devices in
             let a = devices.a

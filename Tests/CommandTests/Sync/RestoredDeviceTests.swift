@@ -47,6 +47,9 @@ import Testing
             #expect(try b.show("later") == "lost here\n" && b.show("after") == "after\n")
             let list = try b.opened("devices").run(expecting: 0).text
             #expect(list.contains("alpha (restored ") && list.split(separator: "\n").count == 3, "\(list)")
+            // One machine is one device.
+            #expect(list.split(separator: "\n").count { $0.contains("revoked") } == 1, "\(list)")
+            #expect(said.errorText.contains("is revoked"), "\(said.errorText)")
             try a.sync()
             #expect(try a.tree() == b.tree())
         }
