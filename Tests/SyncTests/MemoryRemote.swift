@@ -164,6 +164,7 @@ final class MemoryRemote: Remote {
         var items: [String: RemoteItem] = [:]
         let depth = folder.components.count
         let unlisted = shared.contents.withLock(\.unlisted)
+        let isOfHints = folder.components.last == "head"
         for (path, bytes) in view where unlisted.isEmpty || !unlisted.contains(path) {
             // The last component tells most of them apart.
             guard path.components.count > depth, path.components[depth - 1] == folder.components[depth - 1],
@@ -173,7 +174,8 @@ final class MemoryRemote: Remote {
             let name = path.components[depth]
             items[name] = RemoteItem(
                 name: name, isFolder: isFolder, size: isFolder ? nil : UInt64(bytes.count),
-                tag: isFolder ? nil : String(bytes.hashValue))
+                // All but what is written over is told apart by its name.
+                tag: isFolder ? nil : String(isOfHints ? bytes.hashValue : bytes.count))
         }
         return Array(items.values)
     }
