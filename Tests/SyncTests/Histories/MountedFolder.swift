@@ -24,7 +24,11 @@ final class MountedFolder: HistoryPlace {
 
     func close(_ file: FileDescriptor) { try? file.close() }
 
-    func append(_ text: String, to file: FileDescriptor) throws { _ = try file.writeAll(Array((text + "\n").utf8)) }
+    /// What fsync(2) has returned for is in a file: one that another device's change took the name of has one again by then.
+    func append(_ text: String, to file: FileDescriptor) throws {
+        _ = try file.writeAll(Array((text + "\n").utf8))
+        try check(fsync(file.rawValue))
+    }
 
     func append(_ path: String, _ text: String) throws { try write(text + "\n", to: path, [.append]) }
 
