@@ -17,6 +17,8 @@ final class VaultSchedule {
     let remote: SharedRemote
     let remotes: [MemoryRemote]
     var twins: Twins?
+    /// Where people and their programs do whatever they like; empty in the other schedules.
+    private var folders: [HistoryFolder] = []
     var log: [String] = [] {
         didSet { if isTraced, let last = log.last { print(last) } }
     }
@@ -26,7 +28,7 @@ final class VaultSchedule {
     var gone: Set<String> = []
     private var count = 0
 
-    init(seed: UInt64, isTwinned: Bool) throws {
+    init(seed: UInt64, isTwinned: Bool, hasHabits: Bool = false) throws {
         let family = try VaultFamily.three.get()
         let path = VaultFamily.folder("schedule")
         directory = FilePath(path.path)
@@ -38,9 +40,13 @@ final class VaultSchedule {
         let folder = directory
         devices = try (0..<number).map { try VaultDevice($0, of: family, in: folder) }
         if isTwinned { twins = Twins(devices) }
+        guard hasHabits else { return }
+        folders = devices.map { HistoryFolder($0, "h") }
+        try folders[0].make()
     }
 
     deinit {
+        for folder in folders { folder.closeAll() }
         for device in devices { try? device.vault.close() }
         try? FileManager.default.removeItem(atPath: directory.string)
     }
@@ -69,6 +75,7 @@ final class VaultSchedule {
 
     private func reopen(_ device: Int) {
         log.append("reopen \(device)")
+        if !folders.isEmpty { folders[device].closeAll() }
         do { try devices[device].reopen() } catch { failures.append("device \(device) does not open: \(error)") }
     }
 
@@ -139,6 +146,7 @@ final class VaultSchedule {
 
     private func edit(_ device: Int) {
         do {
+            if !folders.isEmpty { return try live(device) }
             let items = try devices[device].items()
             let directories = [Node.root] + items.filter(\.isDirectory).map(\.node)
             let parent = directories[random.below(directories.count)]
@@ -160,6 +168,22 @@ final class VaultSchedule {
         } catch {
             failures.append("an edit fails: \(error)")
         }
+    }
+
+    /// One of all calls and habits that there are, in the folder for that.
+    private func live(_ device: Int) throws {
+        let folder = folders[device]
+        let before = try folder.counts()
+        count += 1
+        let step = HistoryStep.any(count, &random)
+        log.append("\(device): \(step)")
+        let owed = folder.perform(step)
+        let after = try folder.counts()
+        if let owed, after[owed] == nil { failures.append("nowhere is \(owed), of \(step)") }
+        // Of two files with one word each of two devices may remove one.
+        gone.formUnion(before.filter { after[$0.key] ?? 0 < $0.value }.keys)
+        // Those that come again and again cannot be followed.
+        written.formUnion(after.keys.filter { before[$0] == nil && $0.hasPrefix("w") })
     }
 
     /// A word that is nowhere else.
@@ -272,10 +296,15 @@ final class VaultSchedule {
 
     // MARK: What must hold
 
+    private func tree(_ device: Int) throws -> [String: String] {
+        try folders.isEmpty ? devices[device].tree() : folders[device].picture()
+    }
+
     private func check() {
         guard failures.isEmpty else { return }
         do {
-            let trees = try devices.map { try $0.tree() }
+            for folder in folders { folder.closeAll() }
+            let trees = try devices.indices.map(tree)
             for (device, tree) in trees.enumerated().dropFirst() where tree != trees[0] {
                 let keys = Set(trees[0].keys).union(tree.keys).filter { trees[0][$0] != tree[$0] }.sorted()
                 failures.append(
@@ -283,14 +312,14 @@ final class VaultSchedule {
                         + "\(keys.map { "\($0): \(trees[0][$0]?.prefix(40) ?? "-") / \(tree[$0]?.prefix(40) ?? "-")" })"
                 )
             }
-            let there = trees[0].values.reduce(into: Set<String>()) { $0.formUnion(VaultSchedule.words($1)) }
+            let there = try folders.first?.words() ?? VaultSchedule.words(trees[0].values.joined(separator: "\n"))
             let lost = written.subtracting(gone).subtracting(there)
             if !lost.isEmpty { failures.append("I6: lost \(lost.sorted())") }
-            for device in devices {
+            for (number, device) in devices.enumerated() {
                 let report = try device.vault.verify { _, _ in }
                 if !report.damage.isEmpty { failures.append("damage: \(report.damage)") }
                 try device.reopen()
-                if try device.tree() != trees[0] { failures.append("another tree after opening again") }
+                if try tree(number) != trees[0] { failures.append("another tree after opening again") }
             }
         } catch {
             failures.append("at the end: \(error)")
