@@ -7,16 +7,16 @@ import Vault
 
 /// A device that joins with a kit.
 @Suite struct JoinTests {
-    private static let password = "correct horse 1234"
-    private static let email = "ann@example.org"
+    static let password = "correct horse 1234"
+    static let email = "ann@example.org"
 
-    private static func master(_ text: String = password) throws -> MasterPassword {
+    static func master(_ text: String = password) throws -> MasterPassword {
         try unsafe MasterPassword(utf8: Array(text.utf8).span.bytes)
     }
 
     /// A vault of one or two devices; its kit is known in the log.
-    private struct Scene {
-        let pair: Pair
+    struct Scene {
+        var pair: Pair
         var kit: Kit
 
         init(devices: Int = 1) async throws {
@@ -53,7 +53,9 @@ import Vault
             return join
         }
 
-        func replica(of device: borrowing JoiningDevice) -> (MemoryReplica, SyncEngine<MemoryReplica>) {
+        func replica(
+            of device: borrowing JoiningDevice, _ remote: (any Remote)? = nil
+        ) -> (MemoryReplica, SyncEngine<MemoryReplica>) {
             let replica = MemoryReplica(device: device.device, top: device.origin.vault)
             let ring = device.ring
             if ring.links.count > 1 {
@@ -64,7 +66,7 @@ import Vault
                 accountKey: ring.first,
                 signer: DeviceKeys(secret: device.deviceKeys.secret.withBytes { SecretBytes(copying: $0) }))
             let engine = SyncEngine(
-                replica: replica, remote: pair.remotes[1], keys: keys,
+                replica: replica, remote: remote ?? pair.remotes[1], keys: keys,
                 environment: SyncEnvironment(date: { "" }, deviceName: Array("new".utf8), segmentBytes: 1 << 20))
             return (replica, engine)
         }

@@ -92,6 +92,7 @@ extension SyncEngine {
             guard !candidates.isEmpty else { continue }
             let paths = candidates.map { Layout.part(name, 1, $0.hash) }
             for (index, bytes) in try await read(paths, limit: Limits.segment).enumerated() {
+                if case .missing = bytes { hasMissed = true }
                 guard case .bytes(let bytes) = bytes, index < candidates.count else { continue }
                 let hash = candidates[candidates.startIndex + index].hash
                 guard let manifest = SnapshotReader(keys: keys).manifest(bytes, name, hash, state) else {
@@ -124,6 +125,7 @@ extension SyncEngine {
                 guard offset < bytes.count, case .bytes(let part) = bytes[offset],
                     let registers = SnapshotReader(keys: keys).part(part, found, index, state.ring)
                 else {
+                    hasMissed = true
                     report.damaged.append(paths[offset].description)
                     return nil
                 }

@@ -84,6 +84,7 @@ extension SyncEngine {
                     let bytes = SealedBlob.open(object, slot: chunk.slot, ring: state.ring),
                     Identifier(hashing: bytes) == chunk.hash
                 else {
+                    hasMissed = true
                     report.damaged.append(path(chunk).description)
                     return nil
                 }

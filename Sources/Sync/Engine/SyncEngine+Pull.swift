@@ -188,6 +188,7 @@ extension SyncEngine {
                 guard place < found.count else { continue }
                 // No device writes one that is longer than that.
                 if case .tooLong = found[place] { report.damaged.append(paths[index].description) }
+                if case .missing = found[place] { hasMissed = true }
                 guard case .bytes(let bytes) = found[place] else { continue }
                 if let segment = try check(bytes, device, name, after: position, known) { valid.append(segment) }
             }

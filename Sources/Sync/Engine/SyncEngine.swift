@@ -32,6 +32,8 @@ public actor SyncEngine<R: Replica> {
     var waitingFor: [Identifier: UInt64] = [:]
     /// The logs that had a gap at the last look at everything.
     var gaps: [Identifier] = []
+    /// Something that was listed, or that something which was read names, was not there as it should be.
+    var hasMissed = false
     /// What was not there when its log was looked at last, though something speaks of it.
     var awaited: [Identifier: AwaitedSegment] = [:]
     /// The logs that are set aside in this run, and why.

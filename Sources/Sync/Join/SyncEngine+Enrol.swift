@@ -17,7 +17,7 @@ extension SyncEngine {
     ) async throws(JoinError) -> [UInt8] {
         do throws(SyncError) {
             try begin()
-            _ = try await lookAtAll()
+            try await lookUntilWhole()
         } catch {
             throw error == .revoked ? .wrongPassword : .sync(error)
         }
@@ -32,6 +32,27 @@ extension SyncEngine {
         do throws(SyncError) { try becomeMember(enrolment) } catch { throw .sync(error) }
         return admin.wrap
     }
+
+    /// The first ``sync()`` of a device that has just enrolled. What others remove while it is read is damaged at no second look.
+    public func firstSync() async throws(SyncError) -> SyncReport {
+        var report = try await sync(whole: true)
+        for _ in 1..<Self.looksWhileOthersWrite where !report.damaged.isEmpty { report = try await sync(whole: true) }
+        return report
+    }
+
+    /// Others may agree on a snapshot meanwhile, and remove what it stands for, which this device was about to read: then it
+    /// looks again, and takes what it lacks from that snapshot.
+    private func lookUntilWhole() async throws(SyncError) {
+        for _ in 0..<Self.looksWhileOthersWrite {
+            (report, hasMissed) = (SyncReport(), false)
+            let hints = try await lookAtAll()
+            guard hasMissed || !gaps.isEmpty else { return }
+            try noteOverdue(hints)
+        }
+    }
+
+    /// Between two looks there is a whole snapshot of the others.
+    private static var looksWhileOthersWrite: Int { 8 }
 
     /// Each change of the password on a device made a wrap; kits from before it open with the password of then.
     private func openAdminKey(_ password: borrowing MasterPassword) throws(JoinError) -> OpenedAdminKey {

@@ -117,7 +117,7 @@ final class Joining: Sendable {
         try vault.adopt(adminWrap: wrap)
         let (report, address) = try Foreground.run(progress: { [weak self] in self?.progress.withLock { $0 } }) {
             do throws(SyncError) {
-                return (try await session.engine.sync(), try await session.engine.status().address)
+                return (try await session.engine.firstSync(), try await session.engine.status().address)
             } catch { throw await session.failure(error, vault, isSet: false) }
         }
         if let failure = SyncSummary(report, vault).failure { throw failure }
