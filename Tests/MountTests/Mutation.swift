@@ -6,6 +6,8 @@ struct Mutation: Sendable, CustomStringConvertible {
     let name: String
     /// From the package's top folder.
     let file: String
+    /// The tests of the default run that find it, as a filter; nil where the model test does.
+    let tests: String?
     let search: [String]
     let replacement: [String]
 
@@ -20,8 +22,10 @@ struct Mutation: Sendable, CustomStringConvertible {
             guard lines.count > 3, lines[1].hasPrefix("-- "), let arrow = lines.firstIndex(of: "=>") else {
                 throw TestFailure("\(path): \(lines[0]) is incomplete")
             }
+            let tests = lines[2].hasPrefix("?? ") ? String(lines[2].dropFirst(3)) : nil
             return Mutation(
-                name: lines[0], file: String(lines[1].dropFirst(3)), search: Array(lines[2..<arrow]),
+                name: lines[0], file: String(lines[1].dropFirst(3)), tests: tests,
+                search: Array(lines[(tests == nil ? 2 : 3)..<arrow]),
                 replacement: lines[(arrow + 1)...].filter { !$0.isEmpty })
         }
     }

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The model test finds bugs: it is run on copies of the program with one bug each.
+/// The model test finds bugs, and so do tests of synchronisation: they are run on copies of the program with one bug each.
 @Suite struct MutationTests {
     /// A list that no longer fits the source would test nothing.
     @Test func eachFitsOnce() throws {
@@ -30,23 +30,40 @@ import Testing
             let path = "\(package)/\(mutation.file)"
             let text = try String(contentsOfFile: path, encoding: .utf8)
             try mutation.apply(to: text).write(toFile: path, atomically: true, encoding: .utf8)
-            let result = try model(try build(package, home), home)
+            let result =
+                try mutation.tests.map { try run($0, of: package, home) } ?? model(try build(package, home), home)
             try text.write(toFile: path, atomically: true, encoding: .utf8)
             let lines = (result.text + result.errorText).split(separator: "\n")
-            let how = lines.first { $0.contains("steps: ") || $0.contains("Caught error") }
+            let signs = ["steps: ", "Caught error", "recorded an issue"]
+            let how = lines.first { line in signs.contains { line.contains($0) } }
             print("mutation test: \(mutation): \(result.code == 0 ? "NOT FOUND" : String(how ?? "found"))")
             #expect(result.code != 0, "\(mutation) is not found")
         }
     }
 
     /// The program of a copy of the package; what did not change since the last time is not built again.
-    private func build(_ package: String, _ home: TemporaryHome) throws -> String {
+    private func build(
+        _ package: String, _ home: TemporaryHome, _ what: [String] = ["--product", "coffer"]
+    ) throws -> String {
         let words = ["build", "--package-path", package, "--scratch-path", home.file("scratch")]
-        var command = Command("swift", words + ["--product", "coffer"])
+        var command = Command("swift", words + what)
         command.environment = ProcessInfo.processInfo.environment
         // Sources of a copy may have warnings that a bug makes.
-        try command.run(expecting: 0, timeout: .seconds(1200))
+        try command.run(expecting: 0, timeout: .seconds(3600))
         return home.file("scratch/debug/coffer")
+    }
+
+    /// Tests of a copy of the package, as the default run has them.
+    private func run(_ filter: String, of package: String, _ home: TemporaryHome) throws -> Command.Result {
+        _ = try build(package, home, ["--build-tests"])
+        var command = Command(
+            home.file("scratch/debug/cofferPackageTests.xctest"),
+            ["--testing-library", "swift-testing", "--filter", filter])
+        var environment = ProcessInfo.processInfo.environment
+        environment["COFFER_LONG"] = nil
+        environment["COFFER_TEST_DIRECTORY"] = try home.directory("tests")
+        command.environment = environment
+        return try command.run(timeout: .seconds(600))
     }
 
     /// The model test of its usual length, with several seeds until one finds something: what a killed process left is
