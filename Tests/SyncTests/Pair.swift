@@ -11,6 +11,7 @@ final class Pair {
     let remotes: [MemoryRemote]
     var rules = ProtocolRules()
     var segmentsBeforeSnapshot: UInt64 = 16
+    var segmentBytes = 1 << 20
     var joinedWithKit: Identifier?
     let evidence = Evidence()
     private var random = Randomness(seed: 1)
@@ -42,7 +43,7 @@ final class Pair {
     /// - Parameter keys: whose, where they are not the device's.
     func engine(_ device: Int, replica: MemoryReplica? = nil, keys: SyncKeys? = nil) -> SyncEngine<MemoryReplica> {
         var environment = SyncEnvironment(
-            date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: 1 << 20,
+            date: { "2026-01-01" }, deviceName: Array("device\(device)".utf8), segmentBytes: segmentBytes,
             segmentsBeforeSnapshot: segmentsBeforeSnapshot)
         environment.rules = rules
         environment.joinedWithKit = joinedWithKit

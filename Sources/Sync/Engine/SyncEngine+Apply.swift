@@ -13,12 +13,15 @@ extension SyncEngine {
         let before = state
         let rules = environment.rules
         let arrived = fetched
+        var gathered = SegmentGroup()
+        if group.count > 1 { for segment in group { gathered.add(segment.record.changes) } }
+        let whole = gathered
         let (after, conflicts) = try settingAside { (replica, refused, subject) throws(SyncError) in
             var next = before
             if rules.buildsBeforeApplying { try build(replica, &next) }
             var conflicts: [Conflict] = []
             for segment in group {
-                conflicts += try apply(segment, refused, replica, before.seen, &next, &subject)
+                conflicts += try apply(segment, of: whole, refused, replica, before.seen, &next, &subject)
             }
             next.volume.add(arrived)
             try save(next, after: before, in: replica)
@@ -32,15 +35,15 @@ extension SyncEngine {
     }
 
     private nonisolated func apply(
-        _ segment: CheckedSegment, _ refused: Set<Identifier>, _ replica: R.Transaction, _ applied: VersionVector,
-        _ state: inout SyncState, _ subject: inout Identifier?
+        _ segment: CheckedSegment, of group: SegmentGroup, _ refused: Set<Identifier>, _ replica: R.Transaction,
+        _ applied: VersionVector, _ state: inout SyncState, _ subject: inout Identifier?
     ) throws(SyncError) -> [Conflict] {
         try take(segment, into: &state)
         try count(segment.record, replica, in: &state)
         let said = SetAside(
             author: segment.device, sequence: segment.position.sequence, before: applied[segment.device],
             record: segment.record)
-        let merge = try apply(said, refused, applied, replica, state, &subject)
+        let merge = try apply(said, of: group, refused, applied, replica, state, &subject)
         replica.lamport = max(replica.lamport, segment.position.lamport)
         state.advance(segment.device, to: segment.position)
         return merge.conflicts

@@ -79,14 +79,15 @@ extension SyncEngine {
 
     /// Merges what can be applied of a segment.
     nonisolated func apply(
-        _ segment: SetAside, _ refused: Set<Identifier>, _ applied: VersionVector, _ replica: R.Transaction,
-        _ state: SyncState, _ subject: inout Identifier?
+        _ segment: SetAside, of group: SegmentGroup = SegmentGroup(), _ refused: Set<Identifier>,
+        _ applied: VersionVector, _ replica: R.Transaction, _ state: SyncState, _ subject: inout Identifier?
     ) throws(SyncError) -> Merge<R.Transaction> {
         let changes = try setAside(segment, refused: refused, replica)
         var merge = Merge(
             replica, own: own, author: segment.author, seen: segment.record.seen, applied: applied, top: keys.vault,
             naming: naming(state))
         merge.settlements = settlements(in: segment.record.notices)
+        merge.group = group
         do throws(SyncError) { try merge.apply(changes) } catch {
             subject = merge.subject
             throw error

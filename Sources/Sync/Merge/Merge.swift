@@ -34,6 +34,8 @@ struct Merge<Replica: ReplicaTransaction> {
     /// Where the segment at hand moves entries, and which it removes.
     var moves: [Identifier: EntryChange] = [:]
     private(set) var removals: [Identifier: RemovalChange] = [:]
+    /// What all segments that belong together with the one at hand move and remove: that makes room, too.
+    var group = SegmentGroup()
     /// The versions that it brings, by their lineages.
     private var contents: [Identifier: Stamp] = [:]
     /// Placements that a merge has made and nobody asked for.
@@ -249,14 +251,15 @@ struct Merge<Replica: ReplicaTransaction> {
         defer { isMakingRoom = false }
         if isOnItsWay(standing) {
             try setAside(standing, in: standing.placement.parent)
-        } else if let removal = removals[entry] {
+        } else if let removal = removals[entry] ?? group.removals[entry] {
             try clear(standing.placement.lineage)
             try apply(removal)
         }
     }
 
     private func isOnItsWay(_ register: EntryRegister) -> Bool {
-        guard let move = moves[register.placement.entry] else { return false }
+        let entry = register.placement.entry
+        guard let move = moves[entry] ?? group.moves[entry] else { return false }
         return self.register(of: move).isLater(than: register)
             && (move.parent, move.name) != (register.placement.parent, register.placement.name)
     }
@@ -267,7 +270,7 @@ struct Merge<Replica: ReplicaTransaction> {
             guard let register = try replica.entry(child) else { continue }
             if isOnItsWay(register) {
                 try setAside(register, in: top)
-            } else if let removal = removals[child] {
+            } else if let removal = removals[child] ?? group.removals[child] {
                 try clear(register.placement.lineage)
                 try apply(removal)
             }
@@ -299,4 +302,17 @@ public enum Conflict: Equatable, Sendable {
     case revived(entry: Identifier)
     /// Devices showed it differently, because one of them or the remote had gone back to an older state.
     case settled(entry: Identifier)
+}
+
+/// Where segments that belong together move entries, and which they remove.
+struct SegmentGroup {
+    private(set) var moves: [Identifier: EntryChange] = [:]
+    private(set) var removals: [Identifier: RemovalChange] = [:]
+
+    mutating func add(_ changes: [Change]) {
+        for change in changes {
+            if case .entry(let move) = change { moves[move.entry] = move }
+            if case .removal(let removal) = change { removals[removal.entry] = removal }
+        }
+    }
 }
