@@ -1,5 +1,5 @@
 #pragma once
-// What a process does with itself: forks, lets go of what it has open, and gives up system calls.
+// What a process does with itself: lets go of what it has open, and gives up system calls.
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -8,11 +8,7 @@
 #include <sys/syscall.h>
 
 // By their own prototypes: <unistd.h> declares what Glibc's module has.
-int fork(void);
 long syscall(long number, ...);
-
-/// fork(2), which Swift's Glibc withholds, since other threads are missing behind it: it is for a process that has one.
-static inline int coffer_fork(void) { return fork(); }
 
 /// Closes all descriptors from a number on (close_range(2), Linux 5.9).
 static inline int coffer_close_from(unsigned first) { return (int)syscall(SYS_close_range, first, ~0U, 0); }

@@ -35,6 +35,7 @@ struct Coffer: ParsableCommand {
 
     static func main() {
         ProcessHardening.apply()
+        if let attendant = AttendantProcess.asked { attendant.run() }
         do {
             try checkEnvironment()
             let arguments = RawArguments.all

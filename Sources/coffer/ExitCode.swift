@@ -104,12 +104,7 @@ extension Failure {
                 .integrityError, "The vault \(vault) is damaged at its very beginning: nothing of it can be read.",
                 hint: "Restore it from a backup, or have it from another device with `coffer join`.")
         case .incomplete(let missing): self.init(missing, of: vault)
-        case .planted(let path, let kind):
-            self.init(
-                .integrityError,
-                "\(path) is \(kind), and no file of the vault \(vault), whose changes would go there: somebody else has put it "
-                    + "there, and the vault was not opened.",
-                hint: "Give it another name, such as \(path).other, and try again; nothing was changed.")
+        case .planted(let path, let kind): self.init(path, kind: kind, in: vault)
         case .rolledBack(let count):
             self.init(
                 .integrityError,
@@ -129,6 +124,15 @@ extension Failure {
         case .io(let errno, let doing):
             self.init(.otherError, "\(doing): \(errno).", hint: Failure.hint(errno))
         }
+    }
+
+    /// Something lies where a file of the vault's belongs.
+    private init(_ path: FilePath, kind: String, in vault: FilePath) {
+        self.init(
+            .integrityError,
+            "\(path) is \(kind), and no file of the vault \(vault), whose changes would go there: somebody else has put it "
+                + "there, and the vault was not opened.",
+            hint: "Give it another name, such as \(path).other, and try again; nothing was changed.")
     }
 
     /// A copy without its companions.

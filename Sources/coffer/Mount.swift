@@ -84,7 +84,7 @@ struct Mount: ParsableCommand {
     func run() throws {
         let target = Directories.resolvedMountPoint(directory)
         if release { return try giveBack(target) }
-        // Before there is another thread, and anything to be kept secret.
+        // Before there is anything to be kept secret.
         let attendant =
             foreground ? try Attendant.start(mountPoint: target, keepsErrors: readyDescriptor == nil) : nil
         let timing = try syncTiming()

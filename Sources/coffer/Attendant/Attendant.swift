@@ -1,5 +1,4 @@
 internal import CLinux
-internal import CProcess
 internal import Glibc
 internal import Sealing
 internal import Synchronization
@@ -9,7 +8,7 @@ internal import SystemPackage
 /// it takes the mount away, for which fusermount3 has to be set-user-id, and runs the command that the remote's password comes
 /// from.
 ///
-/// It was forked before there were keys, and takes two requests: the folder that it unmounts was named before, and the
+/// It was started before there were keys, and takes two requests: the folder that it unmounts was named before, and the
 /// commands that it runs are those that somebody has allowed (``AllowedCommands``). It ends with the process of the mount,
 /// whatever becomes of that one. Where it was ended itself, the mount is served on, and stays behind dead when the vault is
 /// locked, as that of a killed process does.
@@ -29,7 +28,7 @@ final class Attendant: Sendable {
     /// How long it has for its end, which is at once.
     private static let endMost: Int32 = 1000
 
-    /// Starts it. The process has one thread then: of others a fork(2) would copy the locks that they hold, and not them.
+    /// Starts it.
     ///
     /// - Parameters:
     ///   - mountPoint: what it is to unmount, with links resolved.
@@ -37,16 +36,11 @@ final class Attendant: Sendable {
     static func start(mountPoint: FilePath, keepsErrors: Bool) throws(Failure) -> Attendant {
         let (unmounting, unmounter) = try PacketSocket.pair()
         let (commands, runner) = try PacketSocket.pair()
-        let process = coffer_fork()
-        if process == 0 {
-            AttendantProcess(mountPoint: mountPoint).run(unmounter, runner, keepsErrors: keepsErrors)
+        defer {
+            unmounter.close()
+            runner.close()
         }
-        let reason = Errno(rawValue: errno)
-        unmounter.close()
-        runner.close()
-        guard process > 0 else {
-            throw Failure(.otherError, "No process can be started beside the mount: \(reason).")
-        }
+        let process = try AttendantProcess.start(mountPoint, unmounter, runner, keepsErrors: keepsErrors)
         return Attendant(process, unmounting: unmounting, commands: commands)
     }
 
@@ -60,7 +54,8 @@ final class Attendant: Sendable {
     var credentialCommands: CredentialCommands {
         CredentialCommands { [self] command in
             turn.withLock { _ in
-                let request = Array(command.utf8)
+                // A message has a byte at the least; else it would be the end.
+                let request = [0] + Array(command.utf8)
                 guard unsafe commands.send(request.span.bytes),
                     let answer = commands.receive(atMost: AttendantProcess.answerMost)
                 else { return .ended }

@@ -9,20 +9,57 @@ internal import SystemPackage
 struct AttendantProcess: Sendable {
     let mountPoint: FilePath
 
-    /// The longest command, as the longest request that a verb can set it with.
-    private static let commandMost = 1 << 15
+    /// The longest request: a byte and a command, which is shorter than the request that a verb can set it with.
+    private static let requestMost = 1 + (1 << 15)
     /// The longest answer: a byte and a line.
     static let answerMost = 1 + SecretLine.limit
 
     private static let unmounter = PacketSocket(descriptor: 3)
     private static let runner = PacketSocket(descriptor: 4)
 
-    /// What a process has right behind fork(2) until it ends. The process of the mount may be stopped together with this
-    /// one, by a terminal or a service manager: it needs it then, so that this one ends by nothing but its end.
-    func run(_ unmounter: PacketSocket, _ runner: PacketSocket, keepsErrors: Bool) -> Never {
+    /// What /proc/PID/cmdline begins with (proc(5)): people and pkill(1) can tell it from the process that has the keys, and
+    /// it knows itself by that.
+    private static let name = "coffer attendant"
+
+    /// Runs this program anew as one. A new program rather than fork(2) alone: behind a fork the runtime's locks take the
+    /// process for its parent, and wait for ever (seen: swift_once with a futex of another thread's number).
+    static func start(
+        _ mountPoint: FilePath, _ unmounter: PacketSocket, _ runner: PacketSocket, keepsErrors: Bool
+    ) throws(Failure) -> pid_t {
+        var actions = unsafe posix_spawn_file_actions_t()
+        unsafe posix_spawn_file_actions_init(&actions)
+        defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+        for standard in keepsErrors ? [STDIN_FILENO, STDOUT_FILENO] : [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {
+            unsafe posix_spawn_file_actions_addopen(&actions, standard, "/dev/null", O_RDWR, 0)
+        }
+        unsafe posix_spawn_file_actions_adddup2(&actions, unmounter.descriptor, self.unmounter.descriptor)
+        unsafe posix_spawn_file_actions_adddup2(&actions, runner.descriptor, self.runner.descriptor)
+        var process = pid_t()
+        var words = unsafe [name, mountPoint.string].map { unsafe strdup($0) } + [nil]
+        defer { unsafe words.forEach { unsafe free($0) } }
+        // The process of the mount may be stopped together with it, by a terminal or a service manager, and needs it then: it
+        // ends by nothing but the end of its sockets, and begins with these signals blocked.
+        let failed = Interrupts.blocked {
+            unsafe posix_spawn(&process, "/proc/self/exe", &actions, nil, &words, environ)
+        }
+        guard failed == 0 else {
+            throw Failure(.otherError, "No process can be started beside the mount: \(Errno(rawValue: failed)).")
+        }
+        return process
+    }
+
+    /// The process that the arguments ask for; nil where they are a person's.
+    static var asked: AttendantProcess? {
+        let words = CommandLine.arguments
+        guard words.count == 2, words[0] == name else { return nil }
+        return AttendantProcess(mountPoint: FilePath(words[1]))
+    }
+
+    /// Serves until nobody is at the other end.
+    func run() -> Never {
         Interrupts.block()
-        Self.rename("coffer attendant")
-        Self.letGo(but: unmounter, runner, keepsErrors: keepsErrors)
+        guard Self.unmounter.isPacketSocket, Self.runner.isPacketSocket else { _exit(ExitCode.usage.rawValue) }
+        Self.letGo()
         Thread.detachNewThread { Self.runCommands() }
         while Self.unmounter.receive(atMost: 1) != nil {
             Detaching.detach(mountPoint.string)
@@ -32,9 +69,9 @@ struct AttendantProcess: Sendable {
     }
 
     private static func runCommands() {
-        while let request = runner.receive(atMost: commandMost) {
+        while let request = runner.receive(atMost: requestMost) {
             let command = request.withBytes { bytes in
-                unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0, as: UTF8.self) }
+                unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0.dropFirst(), as: UTF8.self) }
             }
             let answer = CredentialCommands.ownChildren.run(command).encoded()
             guard answer.withBytes({ runner.send($0) }) else { return }
@@ -42,29 +79,10 @@ struct AttendantProcess: Sendable {
     }
 
     /// Keeps nothing of what the process of the mount had open, and stands in no folder that somebody may want to unmount.
-    private static func letGo(but unmounter: PacketSocket, _ runner: PacketSocket, keepsErrors: Bool) {
+    private static func letGo() {
         unsafe chdir("/")
-        // Out of the way of the numbers that they get.
-        let ends = [unmounter, runner].map { fcntl($0.descriptor, F_DUPFD_CLOEXEC, 16) }
-        let null = unsafe open("/dev/null", O_RDWR | O_CLOEXEC)
-        for standard in keepsErrors ? [STDIN_FILENO, STDOUT_FILENO] : [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] {
-            dup2(null, standard)
-        }
-        for (end, socket) in zip(ends, [Self.unmounter, Self.runner]) {
-            dup2(end, socket.descriptor)
-            _ = fcntl(socket.descriptor, F_SETFD, FD_CLOEXEC)
-        }
+        for socket in [unmounter, runner] { _ = fcntl(socket.descriptor, F_SETFD, FD_CLOEXEC) }
         guard coffer_close_from(5) != 0 else { return }
         for number in 5..<max(5, getdtablesize()) { close(number) }
-    }
-
-    /// What /proc/PID/cmdline says (proc(5)): people and pkill(1) can tell it from the process that has the keys.
-    private static func rename(_ name: String) {
-        let words = unsafe CommandLine.unsafeArgv
-        guard let first = unsafe words[0], CommandLine.argc > 0, let last = unsafe words[Int(CommandLine.argc) - 1]
-        else { return }
-        let room = unsafe UnsafeMutableRawBufferPointer(start: first, count: last - first + strlen(last))
-        unsafe room.initializeMemory(as: UInt8.self, repeating: 0)
-        unsafe room.copyBytes(from: name.utf8.prefix(room.count))
     }
 }

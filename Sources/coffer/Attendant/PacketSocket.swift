@@ -22,6 +22,14 @@ struct PacketSocket: Sendable {
         return (PacketSocket(descriptor: high[0]), PacketSocket(descriptor: high[1]))
     }
 
+    /// Whether the descriptor is one.
+    var isPacketSocket: Bool {
+        var kind: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        return unsafe getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &kind, &size) == 0
+            && kind == Int32(SOCK_SEQPACKET.rawValue)
+    }
+
     func close() { Glibc.close(descriptor) }
 
     /// Whoever waits at either end gets nothing more.
