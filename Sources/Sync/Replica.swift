@@ -132,6 +132,25 @@ public protocol ReplicaTransaction: AnyObject {
     func setAside(_ row: [UInt8]) throws(SyncError)
     func removeSetAside(_ number: UInt64) throws(SyncError)
 
+    // MARK: What other devices have done
+
+    /// What follows in this transaction is what a segment says: it is noted what that changes. Of a snapshot: no author, 0.
+    func attribute(to author: Identifier, segment: UInt64)
+    /// From here on it is known what others do.
+    func beginTraces() throws(SyncError)
+    /// Since when it is, in seconds since 1970.
+    var tracesBegin: Int64? { get }
+    /// The rows of what is noted, by their numbers, in the order in which they came.
+    var traceRows: [UInt64] { get }
+    /// Whose row it is; nil where it is gone.
+    func traceAuthor(_ number: UInt64) -> Identifier?
+    /// What is in a row; nothing where it is gone.
+    func traces(_ number: UInt64) throws(SyncError) -> [TraceSection]
+    /// The latest earlier version of a lineage for which that holds: see `ReplicationTransaction`. Nil where there is none.
+    func earlier(of lineage: Identifier, where isWanted: (Stamp) -> Bool) throws(SyncError) -> EarlierVersion?
+    /// An entry that waits in the trash, where its register is forgotten.
+    func trashed(_ entry: Identifier) throws(SyncError) -> EntryChange?
+
     // MARK: Snapshots
 
     /// Calls `body` with every register of the vault, in the order of ``SnapshotRegister``: those of the top directory and
@@ -152,6 +171,32 @@ public protocol ReplicaTransaction: AnyObject {
     func becomeDevice(
         _ device: Identifier, after heard: UInt64, reissuing unpublished: [OwnChange]
     ) throws(SyncError)
+}
+
+/// A content that another one has taken the place of.
+public struct EarlierVersion: Sendable {
+    /// As it was; its stamp is the one from then.
+    public var content: ContentChange
+    public var mode: UInt32
+    public var modified: Timestamp
+
+    public init(content: ContentChange, mode: UInt32, modified: Timestamp) {
+        (self.content, self.mode, self.modified) = (content, mode, modified)
+    }
+}
+
+/// Of a replica that keeps neither history nor what others have done.
+extension ReplicaTransaction {
+    public func attribute(to author: Identifier, segment: UInt64) {}
+    public func beginTraces() throws(SyncError) {}
+    public var tracesBegin: Int64? { nil }
+    public var traceRows: [UInt64] { [] }
+    public func traceAuthor(_ number: UInt64) -> Identifier? { nil }
+    public func traces(_ number: UInt64) throws(SyncError) -> [TraceSection] { [] }
+    public func earlier(
+        of lineage: Identifier, where isWanted: (Stamp) -> Bool
+    ) throws(SyncError) -> EarlierVersion? { nil }
+    public func trashed(_ entry: Identifier) throws(SyncError) -> EntryChange? { nil }
 }
 
 /// A register that this device has changed itself.

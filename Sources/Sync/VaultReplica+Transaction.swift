@@ -172,6 +172,33 @@ public final class VaultTransaction: ReplicaTransaction {
         }
     }
 
+    // MARK: What other devices have done
+
+    public func attribute(to author: Identifier, segment: UInt64) { vault.attribute(to: author, segment: segment) }
+
+    public func beginTraces() throws(SyncError) { try call { () throws(Errno) in try vault.beginTraces() } }
+
+    public var tracesBegin: Int64? { vault.tracesBegin }
+
+    public var traceRows: [UInt64] { vault.traceRows }
+
+    public func traceAuthor(_ number: UInt64) -> Identifier? { vault.traceAuthor(number) }
+
+    public func traces(_ number: UInt64) throws(SyncError) -> [TraceSection] {
+        try call { () throws(Errno) in try vault.traces(number) }
+    }
+
+    public func earlier(
+        of lineage: Identifier, where isWanted: (Stamp) -> Bool
+    ) throws(SyncError) -> EarlierVersion? {
+        let found = try call { () throws(Errno) in try vault.earlier(of: lineage, where: isWanted) }
+        return found.map { EarlierVersion(content: $0.content, mode: $0.mode, modified: $0.modified) }
+    }
+
+    public func trashed(_ entry: Identifier) throws(SyncError) -> EntryChange? {
+        try call { () throws(Errno) in try vault.trashed(entry) }
+    }
+
     // MARK: Snapshots
 
     public func forEachRegister(_ body: (SnapshotRegister) throws(SyncError) -> Void) throws(SyncError) {

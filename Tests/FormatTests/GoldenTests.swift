@@ -104,6 +104,50 @@ import Testing
         try check(record, golden)
     }
 
+    @Test func traces() throws {
+        try check(
+            SyncRecord.trace(number: 5, author: identifier(0xA1), time: 12345, bytes: [1, 2, 3]),
+            "0b0500000000000000a1a2a3a4a5a6a7a8a9aaabacadaeafb0393000000000000003000000010203")
+        let (entry, lineage) = (identifier(1), identifier(0x21))
+        let stamp = Stamp(lamport: 7, device: identifier(0x41))
+        let earlier = Stamp(lamport: 6, device: identifier(0x81))
+        let place = Trace.Place(parent: identifier(0x61), stamp: earlier, name: Array("gmail".utf8))
+        let time = Timestamp(seconds: 3, nanoseconds: 4)
+        let attributes = AttributesChange(
+            lineage: lineage, stamp: earlier, mode: 0o100600, owner: 1000, group: 1001, ownedByMounter: false,
+            groupOfMounter: true, accessed: time, modified: time, changed: time)
+        let section = TraceSection(
+            author: identifier(0xA1), sequence: 9, time: 12345,
+            traces: [
+                .made(entry: entry, stamp: stamp), .moved(entry: entry, stamp: stamp, from: place),
+                .removed(entry: entry, lineage: lineage, stamp: stamp, from: place),
+                .attributes(lineage: lineage, stamp: stamp, before: Trace.Attributes(attributes)),
+                .content(lineage: lineage, stamp: stamp, before: earlier, wasEmpty: true),
+                .beside(lineage: lineage, stamp: stamp),
+            ])
+        let golden =
+            "0900000000000000393000000000000006000000010102030405060708090a0b0c0d0e0f100700000000000000414243"
+            + "4445464748494a4b4c4d4e4f50020102030405060708090a0b0c0d0e0f1007000000000000004142434445464748494a"
+            + "4b4c4d4e4f506162636465666768696a6b6c6d6e6f7006000000000000008182838485868788898a8b8c8d8e8f900567"
+            + "6d61696c030102030405060708090a0b0c0d0e0f1007000000000000004142434445464748494a4b4c4d4e4f50212223"
+            + "2425262728292a2b2c2d2e2f306162636465666768696a6b6c6d6e6f7006000000000000008182838485868788898a8b"
+            + "8c8d8e8f9005676d61696c042122232425262728292a2b2c2d2e2f3007000000000000004142434445464748494a4b4c"
+            + "4d4e4f5006000000000000008182838485868788898a8b8c8d8e8f9080810000e8030000e90300000203000000000000"
+            + "0004000000052122232425262728292a2b2c2d2e2f3007000000000000004142434445464748494a4b4c4d4e4f500600"
+            + "0000000000008182838485868788898a8b8c8d8e8f9001062122232425262728292a2b2c2d2e2f300700000000000000"
+            + "4142434445464748494a4b4c4d4e4f50"
+        var sink = ArraySink()
+        section.encode(into: &sink)
+        #expect(sink.bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() == golden)
+        let twice = sink.bytes + sink.bytes
+        #expect(try TraceSection.decode(twice.raw, author: identifier(0xA1)) == [section, section])
+        // Whatever is cut off, or of no kind, is refused.
+        for count in 1..<sink.bytes.count {
+            let part = Array(sink.bytes.prefix(count))
+            #expect(throws: FormatError.self) { try TraceSection.decode(part.raw, author: identifier(0xA1)) }
+        }
+    }
+
     @Test func sync() throws {
         try check(SyncRecord.state([1, 2, 3]), "0103000000010203")
         try check(SyncRecord.waiting(chunk: 5), "030500000000000000")

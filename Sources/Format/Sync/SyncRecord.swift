@@ -20,10 +20,13 @@ public enum SyncRecord: Equatable, Sendable {
     case keys([UInt8])
     /// Changes of a segment that could not be applied and wait: laid out by the engine.
     case setAside(number: UInt64, bytes: [UInt8])
+    /// What another device has changed here, in the order of the numbers: sections as ``TraceSection`` has them. Number 0 has
+    /// none, and says since when they are kept.
+    case trace(number: UInt64, author: Identifier, time: Int64, bytes: [UInt8])
 
     private enum Kind: UInt8 {
         case state = 1
-        case register, waiting, shared, rivals, notice, settings, pinned, keys, setAside
+        case register, waiting, shared, rivals, notice, settings, pinned, keys, setAside, trace
     }
 
     /// Appends the record without its padding.
@@ -65,7 +68,21 @@ public enum SyncRecord: Equatable, Sendable {
             sink.append(number)
             sink.append(UInt32(truncatingIfNeeded: bytes.count))
             sink.append(bytes: bytes)
+        case .trace(let number, let author, let time, let bytes):
+            sink.append(Kind.trace.rawValue)
+            sink.append(number)
+            sink.append(author)
+            sink.append(time)
+            sink.append(UInt32(truncatingIfNeeded: bytes.count))
+            sink.append(bytes: bytes)
         }
+    }
+
+    /// Whether a row that opens is of a kind that only newer programs know.
+    public static func isNewer(_ bytes: RawSpan) -> Bool {
+        var cursor = Cursor()
+        guard let kind = try? cursor.integer(bytes, as: UInt8.self) else { return false }
+        return kind > Kind.trace.rawValue
     }
 
     private static func encode(_ kind: Kind, _ bytes: [UInt8], into sink: inout some ByteSink & ~Copyable) {
@@ -100,6 +117,11 @@ public enum SyncRecord: Equatable, Sendable {
         case .setAside:
             self = .setAside(
                 number: try cursor.integer(bytes),
+                bytes: try SyncRecord.bytes(bytes, &cursor, most: Limits.syncRecord))
+        case .trace:
+            self = .trace(
+                number: try cursor.integer(bytes), author: try cursor.identifier(bytes),
+                time: try cursor.integer(bytes),
                 bytes: try SyncRecord.bytes(bytes, &cursor, most: Limits.syncRecord))
         }
         try cursor.padding(bytes)

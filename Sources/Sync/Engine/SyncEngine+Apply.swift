@@ -20,6 +20,10 @@ extension SyncEngine {
             var next = before
             if rules.buildsBeforeApplying { try build(replica, &next) }
             var conflicts: [Conflict] = []
+            // Who joins takes what there is for given.
+            if let last = group.last, next.members[own] != nil {
+                replica.attribute(to: last.device, segment: last.position.sequence)
+            }
             for segment in group {
                 conflicts += try apply(segment, of: whole, refused, replica, before.seen, &next, &subject)
             }

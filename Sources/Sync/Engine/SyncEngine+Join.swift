@@ -123,6 +123,7 @@ extension SyncEngine {
             var next = before
             try build(replica, &next)
             let registers = registers(of: found, parts, next.ring)
+            replica.attribute(to: .none, segment: 0)
             replica.lamport = max(replica.lamport, found.manifest.lamport)
             var merge = Merge(
                 replica, own: own, author: .none, seen: found.manifest.seen, applied: next.seen, top: keys.vault,

@@ -69,6 +69,7 @@ extension SyncEngine {
         let (whole, before) = (segment, state)
         let conflicts = try settingAside { (replica, refused, subject) throws(SyncError) in
             for item in group { try replica.removeSetAside(item.number) }
+            replica.attribute(to: whole.author, segment: whole.sequence)
             var applied = before.seen
             applied[whole.author] = whole.before
             let merge = try apply(whole, refused, applied, replica, before, &subject)

@@ -86,6 +86,7 @@ public actor SyncEngine<R: Replica> {
         faults = [:]
         try loadState()
         guard state.device == own else { throw .cloned }
+        try beginTraces()
         try retrySetAside()
     }
 

@@ -25,6 +25,16 @@ struct SyncIndex {
         var stamps: [Stamp]
     }
 
+    /// A row of what another device has changed.
+    struct Traces: Sendable {
+        var slot: Int64
+        var author: Identifier
+        /// Of the last that is in it.
+        var time: Int64
+        /// In bytes.
+        var size: Int
+    }
+
     /// The row of the engine's state.
     static let state: Int64 = 1
     /// The row of the settings.
@@ -50,6 +60,8 @@ struct SyncIndex {
     var notices = LoggedDictionary<UInt64, Int64>()
     /// Rows of changes that wait, by their number.
     var setAside = LoggedDictionary<UInt64, Int64>()
+    /// Rows of what other devices have changed, by their number.
+    var traces = LoggedDictionary<UInt64, Traces>()
     /// Rows of chunks that a segment in the outbox names, by the segment.
     private(set) var pins = LoggedDictionary<UInt64, [Int64]>()
     /// How many of these rows name a chunk.
@@ -95,6 +107,8 @@ struct SyncIndex {
         case .rivals(let lineage, let stamps): rivals[lineage] = Rivals(slot: slot, stamps: stamps)
         case .notice(let number, _, _): notices[number] = slot
         case .setAside(let number, _): setAside[number] = slot
+        case .trace(let number, let author, let time, let bytes):
+            traces[number] = Traces(slot: slot, author: author, time: time, size: bytes.count)
         case .pinned(let sequence, let chunks): pin(chunks, for: sequence, row: slot)
         }
     }
@@ -110,6 +124,7 @@ struct SyncIndex {
         rivals.commit()
         notices.commit()
         setAside.commit()
+        traces.commit()
         pins.commit()
         pinned.commit()
     }
@@ -125,6 +140,7 @@ struct SyncIndex {
         rivals.rollBack()
         notices.rollBack()
         setAside.rollBack()
+        traces.rollBack()
         pins.rollBack()
         pinned.rollBack()
     }

@@ -20,6 +20,7 @@ extension ReplicationTransaction {
         let file = try file(bringingBack: content.lineage)
         var (record, seal) = try committer.loadFile(file.slot)
         let holes = try check(content, mode: record.mode)
+        noteBefore(content: record)
         let isFirst = overlay.made.contains(content.lineage) && record.heads.isEmpty
         let owned = isFirst ? [] : try ownedChunks(record, file.slot, besides: content)
         try bringIn(content.chunks, owned: owned)

@@ -13,6 +13,7 @@ extension ReplicationTransaction {
     public func put(_ register: EntryRegister) throws(Errno) {
         let placement = register.placement
         try check(register)
+        try noteBefore(entry: placement.entry)
         if register.isShown {
             try show(register)
         } else if let shown = placed(placement.entry) {
@@ -167,6 +168,7 @@ extension ReplicationTransaction {
     /// Forgets a copy that was shown for a rival and that nobody has touched: entry, lineage and all.
     public func withdraw(_ entry: Identifier) throws(Errno) {
         guard let register = try self.entry(entry) else { return }
+        try noteBefore(entry: entry)
         let lineage = register.placement.lineage
         if let shown = placed(entry) {
             if shown.slot != 0 { try committer.deleteEntry(shown.slot, committer.loadEntry(shown.slot).1) }

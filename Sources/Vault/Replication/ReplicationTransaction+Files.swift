@@ -13,6 +13,7 @@ extension ReplicationTransaction {
         guard let file = try file(of: attributes.lineage) else { return try make(attributes) }
         var (record, seal) = try committer.loadFile(file.slot)
         guard record.mode & FileType.mask == attributes.mode & FileType.mask else { throw .invalidArgument }
+        tracing?.note(AttributesChange(record))
         record.take(attributes)
         unsafe try committer.putFile(record, slot: file.slot, previous: seal, content: .keep)
         overlay.add(
@@ -56,6 +57,7 @@ extension ReplicationTransaction {
             throw .invalidArgument
         }
         var (record, seal) = try committer.loadFile(file.slot)
+        noteBefore(content: record)
         if record.heads != heads {
             record.heads = heads
             unsafe try committer.putFile(record, slot: file.slot, previous: seal, content: .keep)

@@ -21,16 +21,23 @@ extension ReplicationTransaction {
         change.column = unsafe try committer.contentColumn(.file, slot) { unsafe [UInt8]($0) }
         let list = try vault.chunkListInTransaction(.file, slot, record.content, committer).filter { $0 != 0 }
         guard change.column.count <= Limits.sharedColumn, list.count <= Limits.sharedChunks else { return nil }
-        change.chunks.reserveCapacity(list.count)
-        for chunk in list {
+        change.chunks = try references(to: list)
+        return change
+    }
+
+    /// The chunks of a content as they are pushed.
+    func references(to chunks: [Int64]) throws(Errno) -> [ChunkReference] {
+        var references: [ChunkReference] = []
+        references.reserveCapacity(chunks.count)
+        for chunk in chunks {
             let blob = try vault.blob(of: chunk, in: committer)
             let hash = unsafe Digest.blake2b128(blob.span.bytes)
-            change.chunks.append(
+            references.append(
                 ChunkReference(
                     slot: chunk, hash: Identifier(low: hash.0, high: hash.1),
                     embedded: blob.count <= Limits.embeddedBlob ? blob : []))
         }
-        return change
+        return references
     }
 
     /// Opens a content of at most 64 KiB; nil for others, and where it does not open.

@@ -18,6 +18,8 @@ public final class ReplicationTransaction {
     var gathered: GatheredChanges?
     /// Chunks that the segment names which was ended last.
     var ended: [Int64] = []
+    /// What another device's changes take the place of; nil where nobody asks for it.
+    var tracing: Tracing?
 
     init(_ vault: Vault, _ committer: Committer) {
         (self.vault, self.committer) = (vault, committer)

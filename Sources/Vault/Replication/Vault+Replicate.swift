@@ -127,6 +127,7 @@ extension ReplicationTransaction {
         for lineage in overlay.loose where names(of: lineage).isEmpty {
             if let file = try file(of: lineage) { try discard(file, lineage, now: now.seconds) }
         }
+        try writeTraces()
     }
 
     /// The entry of a file that came removed.
