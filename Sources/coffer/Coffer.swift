@@ -30,7 +30,7 @@ struct Coffer: ParsableCommand {
         subcommands: [
             Init.self, Mount.self, Lock.self, Status.self, LogCommand.self, List.self, Show.self, Verify.self,
             Passwd.self, BackupCommand.self, Compact.self, Settings.self, KitCommand.self, Account.self, Join.self,
-            SyncCommand.self, RemoteCommand.self, Devices.self, Rotate.self,
+            SyncCommand.self, RemoteCommand.self, Devices.self, HistoryCommand.self, Rotate.self,
         ])
 
     static func main() {

@@ -5,7 +5,7 @@ internal import VaultFileSystem
 
 struct Devices: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List the devices of the vault, and revoke them.",
+        abstract: "List the devices of the vault, revoke and rename them, and leave.",
         discussion: VerbHelp.text(
             """
             A device is behind as long as it has not said that it has read all that this one has. It says so with what \
@@ -13,7 +13,7 @@ struct Devices: ParsableCommand {
             """,
             examples: ["coffer devices", "coffer devices revoke phone"],
             codes: .opening),
-        subcommands: [Revoke.self])
+        subcommands: [Revoke.self, Rename.self, Leave.self])
 
     @OptionGroup var vault: VaultOptions
     @OptionGroup var password: PasswordOptions
@@ -40,9 +40,19 @@ struct Devices: ParsableCommand {
                 that is written from now on, and what it writes is refused. It keeps what it has: change the secrets \
                 that were on it. Kits that were issued before open nothing new; issue one with `coffer kit`.
 
+                With --undo-since, what the device did since then is undone, by edits of this device: entries get \
+                their contents from before, what it removed comes back from the trash, what it moved goes back, and \
+                what it made goes to the trash. What others have changed since stays, and is named with all that this \
+                device cannot undo: history is each device's own, so another device may have what this one lacks. A \
+                time is when this device learned of an edit, by its own clock; `segment:N` is the N-th segment of the \
+                device, as `coffer history --device` shows it. Of a device that is revoked already its edits are \
+                undone; what was cut off is done by the same command again.
+
                 To change the master password alone revokes nothing.
                 """,
-                examples: ["coffer devices revoke phone"],
+                examples: [
+                    "coffer devices revoke phone", "coffer devices revoke laptop --undo-since 3d",
+                ],
                 codes: .opening + [
                     .remoteUnreachable, .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked,
                 ]))
@@ -53,14 +63,48 @@ struct Devices: ParsableCommand {
         @Argument(help: "The device's name, or enough of its id.")
         var name: String
 
+        @Option(
+            name: .long,
+            help: ArgumentHelp(
+                "Undo what the device did since then. \(SinceOption.help), or `segment:N`.", valueName: "time"))
+        var undoSince: String?
+
+        @Flag(name: .long, help: "Print JSON of what was undone.")
+        var json = false
+
+        func validate() throws { _ = try start() }
+
+        private func start() throws -> UndoSince? {
+            guard let undoSince else { return nil }
+            if let number = undoSince.wholeMatch(of: #/segment:([0-9]{1,18})/#) {
+                return UndoSince(segment: UInt64(number.1))
+            }
+            return UndoSince(time: try SinceOption.parse(undoSince, "--undo-since"))
+        }
+
         func run() throws {
             try vault.requireFile()
-            if let mount = try vault.mount {
+            let since = try start()
+            if since == nil, let mount = try vault.mount {
                 let client = SyncClient(mount, vault.path)
                 _ = try Interrupts.blocked { try client.perform(.find(name), secret: SecretBytes(count: 0)) }
             }
-            let outcome = try vault.synchronise(.revoke(name), password, secret: .masterPassword)
+            let request = since.map { SyncRequest.revokeAndUndo(name, since: $0) } ?? .revoke(name)
+            let outcome = try vault.synchronise(request, password, secret: .masterPassword)
             for note in outcome.notes { Console.say(note) }
+            if let undo = outcome.undo { show(undo) }
+        }
+
+        private func show(_ undo: UndoView) {
+            if json { return Console.json(undo) }
+            Console.result(undo.sentence)
+            if let since = undo.knownSince {
+                Console.result("What it did before \(since) is not known here: another device may know more.")
+            }
+            guard !undo.left.isEmpty else { return }
+            Console.result("Not undone:")
+            for left in undo.left { Console.result("  \(left.sentence)") }
+            if undo.notListed > 0 { Console.result("  and \(undo.notListed) more") }
         }
     }
 }

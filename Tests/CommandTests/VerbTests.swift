@@ -6,7 +6,8 @@ import Testing
 @Suite struct VerbTests {
     static let verbs = [
         "init", "mount", "lock", "status", "ls", "show", "verify", "passwd", "kit", "join", "sync", "devices",
-        "devices revoke", "rotate", "remote", "remote set", "remote show", "remote clear", "remote rebuild",
+        "devices revoke", "devices rename", "devices leave", "history", "rotate", "remote", "remote set", "remote show",
+        "remote clear", "remote rebuild",
     ]
 
     private func object(_ result: Command.Result) throws -> [String: Any] {
@@ -129,7 +130,8 @@ import Testing
 
     @Test(arguments: [
         ["mount"], ["lock"], ["status"], ["ls"], ["show", "a"], ["verify"], ["passwd"], ["kit"], ["sync"], ["devices"],
-        ["devices", "revoke", "a"], ["rotate"], ["remote", "set", "/tmp"], ["remote", "show"], ["remote", "clear"],
+        ["devices", "revoke", "a"], ["devices", "rename", "a", "b"], ["devices", "leave", "--yes"],
+        ["history", "--device", "a"], ["rotate"], ["remote", "set", "/tmp"], ["remote", "show"], ["remote", "clear"],
         ["remote", "rebuild"],
     ])
     func noVault(_ verb: [String]) throws {

@@ -6,8 +6,8 @@ import Testing
 @Suite struct InstallTests {
     private static let verbs = [
         "init", "mount", "lock", "status", "log", "ls", "show", "verify", "passwd", "kit", "join", "sync", "devices",
-        "devices-revoke", "rotate", "backup", "backup-create", "backup-verify", "backup-restore", "remote",
-        "remote-set", "remote-show", "remote-clear", "remote-rebuild",
+        "devices-revoke", "devices-rename", "devices-leave", "history", "rotate", "backup", "backup-create",
+        "backup-verify", "backup-restore", "remote", "remote-set", "remote-show", "remote-clear", "remote-rebuild",
     ]
     private static let manual = ["coffer"] + verbs.map { "coffer-\($0)" }
 

@@ -20,8 +20,36 @@ extension SyncEngine {
         guard admin.publicKey == Genesis.adminKey(keys.genesis) else { throw .store(22) }
         shortLooks = nil
         try await synchronise(whole: true)
-        try addRotation(admin, devices, seconds)
+        try addRotation(admin, devices.filter { $0.key != own }, seconds)
         try await publish()
+        return report
+    }
+
+    /// This device takes itself out: what it has is at the remote, the others have a key that is none of its own any more,
+    /// and what it might still write counts for nobody. Where that was done before and cut off, it is brought to its end.
+    ///
+    /// - Throws: ``SyncError/revoked`` where another device has shut this one out, and it has something that nobody has.
+    public func leave(admin: borrowing AdminKey, seconds: Int64) async throws(SyncError) -> SyncReport {
+        guard admin.publicKey == Genesis.adminKey(keys.genesis) else { throw .store(22) }
+        shortLooks = nil
+        try begin()
+        if state.members[own]?.revokedAfter == nil {
+            do throws(SyncError) {
+                try await synchronise(whole: true)
+                try addRotation(admin, [own: nil], seconds)
+            } catch {
+                guard error == .revoked else { throw error }
+            }
+        }
+        let last = state.members[own]?.revokedAfter ?? 0
+        let isLost = try replica.transaction { (replica) throws(SyncError) in
+            let changes = try replica.ownChanges(atMost: 1)
+            let waiting = try replica.outbox()
+            return !changes.isEmpty || waiting.contains { $0.sequence > last }
+        }
+        guard !isLost else { throw .revoked }
+        try await publishCanary()
+        try await sendOutbox()
         return report
     }
 
@@ -35,7 +63,7 @@ extension SyncEngine {
             try build(replica, &next)
             try mergeKeys(replica, &next)
             var notices: [Notice] = []
-            for (device, last) in devices.sorted(by: { $0.key < $1.key }) where device != own {
+            for (device, last) in devices.sorted(by: { $0.key < $1.key }) {
                 guard next.members[device] != nil else { continue }
                 let end = end(of: device, last, next)
                 let revocation = Revocation(
@@ -59,6 +87,10 @@ extension SyncEngine {
     /// The last segment of a device that is to count.
     nonisolated func end(of device: Identifier, _ last: UInt64?, _ state: SyncState) -> LogPosition {
         let read = state.seen[device] ?? LogPosition(sequence: 0, hash: .none, lamport: 0)
+        if device == own {
+            // The segment that says so is the last.
+            return LogPosition(sequence: read.sequence + 1, hash: .none, lamport: read.lamport)
+        }
         guard let last, last != read.sequence else { return read }
         let known = state.trails[device]?.first { $0.sequence == last }
         return known ?? LogPosition(sequence: last, hash: .none, lamport: 0)

@@ -146,7 +146,7 @@ extension VaultOptions {
             return try body(SyncClient(mount, path))
         }
         let line = try password.readLine(prompt: "Master password: ", locked: path)
-        return try withHost(open(MasterPassword.from(line)), body)
+        return try withHost(try open(MasterPassword.from(line)), body)
     }
 
     /// Does something with an open vault that nobody has mounted, and closes it.

@@ -22,6 +22,14 @@ enum SyncRequest: Codable, Sendable {
     case find(String)
     /// By name or id. The secret: the master password.
     case revoke(String)
+    /// The same, and undoes what the device did; of one that is revoked already only that. The secret: the master password.
+    case revokeAndUndo(String, since: UndoSince)
+    /// Gives a device another name.
+    case rename(String, to: String)
+    /// Takes this device out of the vault. The secret: the master password.
+    case leave
+    /// What a device did, the latest first, behind what was given before.
+    case history(String, before: HistoryPart.Place?)
     /// The account's e-mail address.
     case account
     /// The secret: the master password.
@@ -64,7 +72,7 @@ struct SyncReply: Codable, Sendable {
         var reply = self
         while true {
             let bytes = (try? JSONEncoder().encode(reply)).map { Array($0) } ?? []
-            guard bytes.count > 30_000, reply.outcome?.summary?.shorten() == true else { return bytes }
+            guard bytes.count > 30_000, reply.outcome?.shorten() == true else { return bytes }
         }
     }
 }
@@ -81,8 +89,15 @@ struct SyncOutcome: Codable, Sendable {
     var account: AccountView?
     var keeping: KeepingSettings?
     var compaction: CompactionView?
+    var undo: UndoView?
+    var history: HistoryPart?
     /// Sentences for people.
     var notes: [String] = []
+
+    /// Leaves out a part of a list; false where there is nothing to leave out.
+    mutating func shorten() -> Bool {
+        summary?.shorten() ?? undo?.shorten() ?? history?.shorten() ?? false
+    }
 }
 
 /// What a run moved: the JSON of `coffer sync --json`.
@@ -98,6 +113,8 @@ struct SyncSummary: Codable, Sendable {
     var awaited: [SyncOverview.Awaited]? = []
     /// Objects at the remote that are not what was written there.
     var damaged: [String] = []
+    /// Objects that a newer program has written; nil from a version that does not tell them apart.
+    var newer: [String]? = []
     /// Segments of devices that had been revoked.
     var refused = 0
     /// Objects that others speak of and that have not come for long: somebody may be keeping them back.

@@ -13,6 +13,10 @@ struct SyncSettings: Codable, Equatable, Sendable {
     /// When something new of another device came here last, by its id.
     var seen: [String: Seen] = [:]
 
+    /// What other devices are called here, by their ids, where that is not as they call themselves; nil where nobody has
+    /// said so.
+    var names: [String: String]?
+
     struct Seen: Codable, Equatable, Sendable {
         var sequence: UInt64
         /// Since 1970.

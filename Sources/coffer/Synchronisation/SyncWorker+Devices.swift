@@ -33,11 +33,12 @@ extension SyncWorker {
         }
         settings.take(status.address)
         if settings != before { try? save(settings) }
-        let sorted = status.devices.sorted { ($0.isOwn ? 0 : 1, $0.label) < ($1.isOwn ? 0 : 1, $1.label) }
+        func label(_ device: SyncStatus.Device) -> String { settings.label(of: device) }
+        let sorted = status.devices.sorted { ($0.isOwn ? 0 : 1, label($0)) < ($1.isOwn ? 0 : 1, label($1)) }
         return sorted.map { device in
             let id = device.identifier.hexadecimal
             return SyncOverview.Device(
-                name: device.label, id: id, isThisOne: device.isOwn, isRevoked: device.isRevoked,
+                name: label(device), id: id, isThisOne: device.isOwn, isRevoked: device.isRevoked,
                 lastSeen: settings.seen[id].map { Moment.iso8601($0.seconds) }, isBehind: device.isBehind)
         }
     }
@@ -68,7 +69,7 @@ extension SyncWorker {
         }
         await note(report, session)
         return SyncOutcome(notes: [
-            "The device \(device.label) is revoked: it reads nothing that is written from now on, and nobody takes what "
+            "The device \(try settings().label(of: device)) is revoked: it reads nothing that is written from now on, and nobody takes what "
                 + "it writes. It keeps what it has: change the secrets that were on it.",
             SyncWorker.newKitIsNeeded,
         ])
@@ -138,21 +139,20 @@ extension SyncWorker {
         return "The device that it was before is revoked: should that still be in use somewhere, it has to join again."
     }
 
-    private func find(_ name: String, _ session: SyncSession) async throws -> SyncStatus.Device {
+    func find(
+        _ name: String, _ session: SyncSession, allowsRevoked: Bool = false
+    ) async throws -> SyncStatus.Device {
         let all = try await engine(session) { (engine) async throws(SyncError) in try await engine.status() }.devices
-        let named = all.filter { $0.label == name || name.count >= 6 && $0.identifier.hexadecimal.hasPrefix(name) }
-        guard let device = named.first else {
-            throw Failure(.otherError, "There is no device \(name).", hint: "See their names with `coffer devices`.")
-        }
-        guard named.count == 1 else {
-            throw Failure(
-                .otherError, "\(named.count) devices are called \(name).",
-                hint: "Give the id, or the beginning of it, that `coffer devices` shows.")
-        }
+        let device = try named(name, all, try settings())
         guard !device.isOwn else {
-            throw Failure(.otherError, "This is \(name) itself.", hint: "Revoke it from another device.")
+            throw Failure(
+                .otherError, "This is \(name) itself.",
+                hint: allowsRevoked
+                    ? "Only what the other devices did is kept." : "Revoke it from another device.")
         }
-        guard !device.isRevoked else { throw Failure(.otherError, "The device \(name) is revoked already.") }
+        guard allowsRevoked || !device.isRevoked else {
+            throw Failure(.otherError, "The device \(name) is revoked already.")
+        }
         return device
     }
 

@@ -264,6 +264,10 @@ extension SyncWorker {
         case .devicesFrom(let first): try await listDevices(from: first)
         case .find(let name): try await findDevice(name)
         case .revoke(let name): try await revoke(name, secret)
+        case .revokeAndUndo(let name, let since): try await revoke(name, undoing: since, secret)
+        case .rename(let old, let new): try await rename(old, to: new)
+        case .leave: try await leave(secret)
+        case .history(let name, let place): try await history(of: name, before: place)
         case .account: SyncOutcome(account: AccountView(email: try settings().account?.email))
         case .setAddress(let address): try setAddress(address, secret)
         case .rotate: try await rotate(secret)
@@ -278,14 +282,14 @@ extension SyncRequest {
     /// Its end says whether the remote can be reached.
     fileprivate var isRun: Bool {
         switch self {
-        case .sync, .revoke, .rotate: true
+        case .sync, .revoke, .revokeAndUndo, .rotate: true
         default: false
         }
     }
 
     fileprivate var changesRemote: Bool {
         switch self {
-        case .putRemote, .clearRemote: true
+        case .putRemote, .clearRemote, .rename: true
         default: false
         }
     }
