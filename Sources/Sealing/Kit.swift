@@ -82,6 +82,24 @@ public struct Kit: Sendable, Equatable {
         remote = String(decoding: body[fixed...], as: UTF8.self)
     }
 
+    /// The format of a kit that a newer program has made; nil for what is none, or is not whole.
+    public static func newerFormat(text: [UInt8]) -> Int? {
+        guard text.count <= Kit.textLimit else { return nil }
+        let letters = text.filter { $0 > 0x20 }.map { (0x61...0x7A).contains($0) ? $0 - 0x20 : $0 }
+        // Its name has the number, too.
+        guard letters.starts(with: Array("COFFER".utf8)), let colon = letters.firstIndex(of: UInt8(ascii: ":")) else {
+            return nil
+        }
+        let digits = letters[6..<colon]
+        if digits.count <= 3, let number = Int(String(decoding: digits, as: UTF8.self)), number > 1 { return number }
+        guard letters.starts(with: Array(Kit.prefix.utf8)),
+            let bytes = Base32.decode(Array(letters[(colon + 1)...])), bytes.count > 8
+        else { return nil }
+        let body = Array(bytes.dropLast(4))
+        guard unsafe Array(Digest.blake2b256(body.span.bytes)[..<4]) == Array(bytes.suffix(4)) else { return nil }
+        return ObjectFormat.newer(bytes, magic: Array("CFRK".utf8))
+    }
+
     public init(
         identifier: (UInt64, UInt64), vault: (UInt64, UInt64), epoch: UInt32, genesis: [UInt8], wrap: [UInt8],
         remote: String

@@ -85,6 +85,11 @@ public struct SignedObject: Sendable {
         (self.kind, self.bytes) = (kind, bytes)
     }
 
+    /// The format of an object that a newer program has written; nil for what is none.
+    public static func newerFormat(_ kind: Kind, _ bytes: [UInt8]) -> Int? {
+        ObjectFormat.newer(bytes, magic: kind.magic)
+    }
+
     /// Whether a device signed it.
     ///
     /// - Parameter key: the device's Ed25519 key, 32 bytes.

@@ -14,6 +14,8 @@ public struct SyncReport: Equatable, Sendable {
     public var awaited: [AwaitedSegment] = []
     /// Objects that are not what their names say: half arrived, or changed by somebody.
     public var damaged: [String] = []
+    /// Objects of a format that only newer programs know.
+    public var newer: [String] = []
     /// Segments of devices that had been shut out.
     public var refused = 0
     /// Segments that others speak of and that have not been there for several looks: somebody may be keeping them back.

@@ -13,6 +13,8 @@ public enum VaultError: Error {
     case notAVault
     /// Made by a later version of the program, in this format.
     case newerFormat(Int)
+    /// A later version of the program has put something into it that this one does not know.
+    case newerRecords
     /// The password does not open it. One error for every cause.
     case wrongPassword
     /// The stored parameters of the key derivation are below the floor or above the cap.

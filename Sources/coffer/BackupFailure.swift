@@ -53,8 +53,8 @@ extension Failure {
             )
         case .newerFormat(let version):
             self.init(
-                .noVault, "The backup \(backup) has format \(version), which this version does not know.",
-                hint: "Install a newer coffer; nothing was changed.")
+                .noVault, "The backup \(backup) was made by a newer coffer (format \(version)).",
+                hint: "Update coffer on this machine; nothing was changed.")
         case .damaged(let what):
             self.init(
                 .integrityError, "The backup \(backup) is damaged: \(what).",

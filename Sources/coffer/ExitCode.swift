@@ -76,8 +76,12 @@ extension Failure {
                 .noVault, "What is at \(vault) is no vault.", hint: "Name the vault's file with --vault.")
         case .newerFormat(let version):
             self.init(
-                .otherError, "The vault \(vault) has format \(version), which this version does not know.",
-                hint: "Install a newer coffer; nothing was changed.")
+                .otherError, "The vault \(vault) was written by a newer coffer (format \(version)).",
+                hint: "Update coffer on this machine; nothing was changed.")
+        case .newerRecords:
+            self.init(
+                .otherError, "A newer coffer has put something into the vault \(vault) that this one does not know.",
+                hint: "Update coffer on this machine; nothing was changed.")
         case .wrongPassword:
             self.init(
                 .wrongPassword, "The password does not open this vault.",

@@ -7,13 +7,20 @@ internal import SystemPackage
 enum KitReader {
     static func read(_ file: String) throws -> Kit {
         let bytes = try contents(of: file)
-        do throws(KitImageError) {
-            let text = try KitImage.read(bytes) { Kit(text: $0) != nil }
-            guard let kit = Kit(text: text) else { throw .noKitInText }
+        do {
+            let text = try KitImage.read(bytes) { Kit(text: $0) != nil || Kit.newerFormat(text: $0) != nil }
+            if let format = Kit.newerFormat(text: text) { throw newer(format, file) }
+            guard let kit = Kit(text: text) else { throw KitImageError.noKitInText }
             return kit
-        } catch {
+        } catch let error as KitImageError {
             throw failure(error, file)
         }
+    }
+
+    private static func newer(_ format: Int, _ file: String) -> Failure {
+        Failure(
+            .otherError, "The kit in \(file) was made by a newer coffer (format \(format)).",
+            hint: "Update coffer on this machine; the kit is whole.")
     }
 
     /// No more than is taken for a picture: the file may be a device, or a pipe that never ends.

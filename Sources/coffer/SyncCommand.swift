@@ -66,6 +66,7 @@ struct SyncCommand: ParsableCommand {
         guard summary.damaged.isEmpty else {
             throw Failure.damaged(summary.damaged, more: 0, of: summary.sources(of: summary.damaged))
         }
+        if let newer = summary.failure { throw newer }
     }
 }
 
@@ -89,7 +90,7 @@ extension SyncSummary {
         if refused > 0 {
             Console.say("\(SyncSummary.count(refused, "segment")) of revoked devices were refused.")
         }
-        if pulledChanges == 0, pushedChanges == 0, conflicts.isEmpty, damaged.isEmpty, waiting == 0,
+        if pulledChanges == 0, pushedChanges == 0, conflicts.isEmpty, failure == nil, waiting == 0,
             awaited?.isEmpty ?? true, setAside?.isEmpty ?? true
         {
             Console.result("Nothing new")

@@ -98,7 +98,11 @@ extension SyncEngine {
                 guard let manifest = SnapshotReader(keys: keys).manifest(bytes, name, hash, state) else {
                     // Of an epoch that is still to come it is nothing yet.
                     let epoch = SignedObject(.snapshot, bytes)?.header.epoch ?? 0
-                    if epoch <= state.ring.current.epoch { report.damaged.append(paths[index].description) }
+                    if isNewer(.snapshot, bytes, hash) {
+                        report.newer.append(paths[index].description)
+                    } else if epoch <= state.ring.current.epoch {
+                        report.damaged.append(paths[index].description)
+                    }
                     continue
                 }
                 found.append(

@@ -212,6 +212,7 @@ extension SyncEngine {
         } catch {
             let path = Layout.segment(device, name.sequence, name.hash).description
             switch error {
+            case .damaged where isNewer(.segment, bytes, name.hash): report.newer.append(path)
             case .damaged: report.damaged.append(path)
             case .revoked: standing.hold(device, shutOutAt: name.sequence)
             case .unknownKey: standing.hold(device, keys: state.ring.links.count)
@@ -223,6 +224,11 @@ extension SyncEngine {
             }
             return nil
         }
+    }
+
+    /// Whether an object has arrived whole and is of a newer format. Who wrote it cannot be told: it is waited for, and no alarm.
+    nonisolated func isNewer(_ kind: SignedObject.Kind, _ bytes: [UInt8], _ hash: Identifier) -> Bool {
+        SignedObject.newerFormat(kind, bytes) != nil && Identifier(hashing: bytes) == hash
     }
 
     private func isReady(_ group: [CheckedSegment]) async throws(SyncError) -> Bool {

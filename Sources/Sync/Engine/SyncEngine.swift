@@ -134,8 +134,12 @@ public actor SyncEngine<R: Replica> {
     func loadState() throws(SyncError) {
         state = try replica.transaction { (replica) throws(SyncError) in
             var ring = keys.ring
-            if let stored = try replica.loadKeys(), !ring.load(stored) { throw .store(5) }
+            if let stored = try replica.loadKeys(), !ring.load(stored) {
+                if let format = ObjectFormat.newerRecord(stored) { throw .newerFormat(format) }
+                throw .store(5)
+            }
             guard let bytes = try replica.loadState() else { return firstState(ring) }
+            if let format = SyncState.newerFormat(bytes) { throw .newerFormat(format) }
             do throws(FormatError) { return try SyncState(decoding: bytes, ring: ring) } catch { throw .store(5) }
         }
     }
@@ -188,6 +192,9 @@ public actor SyncEngine<R: Replica> {
         let canary = RemoteObject(path: Layout.canary(link), bytes: state.ring.canaryObject(of: link))
         let found = try await read([Layout.vault, canary.path], limit: KeyRing.objectLimit)
         guard found.count == 2 else { throw .remote(.malformed("a batch came back short")) }
+        for case .bytes(let bytes) in found {
+            if let format = ObjectFormat.newerRecord(bytes) { throw .newerFormat(format) }
+        }
         switch found[0] {
         case .missing:
             let isFirst = state.published == nil && state.seen.positions.allSatisfy { $0.key == own }

@@ -7,6 +7,11 @@ extension SyncState {
     /// 3 is laid out as 2 is, by programs in whose hands devices that know the same show the same.
     private static let version: UInt8 = 3
 
+    /// The version of a state that a newer program has saved; nil for all others.
+    static func newerFormat(_ bytes: [UInt8]) -> Int? {
+        bytes.first.flatMap { $0 > SyncState.version ? Int($0) : nil }
+    }
+
     var encoded: [UInt8] {
         var sink = PlainBuffer(capacity: 1024)
         sink.append(SyncState.version)

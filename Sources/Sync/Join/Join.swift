@@ -64,6 +64,9 @@ public struct Join: Sendable {
     /// - Throws: `wrongPassword` for a wrong password, a wrong address, a changed kit and one from before a rotation;
     ///   `canaryMismatch` where the remote holds another vault or a changed canary.
     public func open(password: borrowing MasterPassword, email: String) throws(JoinError) -> JoiningDevice {
+        if case .bytes(let genesis)? = found.first, let format = ObjectFormat.newerRecord(genesis) {
+            throw .newerFormat(format)
+        }
         guard case .bytes(let genesis)? = found.first,
             unsafe Digest.blake2b256(genesis.span.bytes) == kit.genesis, Genesis.verify(genesis),
             Genesis.vault(genesis) == Identifier(low: kit.vault.0, high: kit.vault.1).bytes
@@ -87,6 +90,10 @@ public struct Join: Sendable {
             guard place + 1 < found.count, case .bytes(let object) = found[place + 1] else { continue }
             let ring = KeyRing(descendingFrom: key, object, vault: kit.vault, genesis: genesis)
             if let ring { return ring }
+            let behind = Array(object.dropFirst(64))
+            if let format = ObjectFormat.newerRecord(object) ?? ObjectFormat.newerRecord(behind) {
+                throw .newerFormat(format)
+            }
         }
         throw .canaryMismatch
     }

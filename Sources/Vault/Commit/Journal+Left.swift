@@ -49,6 +49,11 @@ extension Journal {
         return outline
     }
 
+    /// The first bytes of both regions.
+    static func heads(_ path: FilePath) -> [[UInt8]] {
+        (0..<2).map { Companions.head(of: path, at: Int64($0 * regionSize)) }
+    }
+
     /// The beginning of a region, as far as the file has it; nil where reading fails.
     private static func region(_ place: Int, of file: FileDescriptor, count: Int) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: count)

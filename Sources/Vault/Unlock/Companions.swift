@@ -1,5 +1,6 @@
 internal import Format
 internal import Glibc
+internal import Sealing
 internal import SystemPackage
 
 /// The files beside a vault's, looked at before SQLite opens any: which belong to another state of it, and which are
@@ -47,6 +48,32 @@ struct Companions {
             }
             throw .planted(companion, kind: kind)
         }
+    }
+
+    /// What a newer program has left beside the vault is not taken for a journal without anything in it, which a new one
+    /// would be written over, nor for a damaged reserve.
+    ///
+    /// - Throws: `newerFormat`.
+    static func checkFormats(of path: FilePath) throws(VaultError) {
+        let (journal, reserve) = (Journal.path(of: path), FilePath(path.string + "-reserve"))
+        let heads = Journal.heads(journal) + [Companions.head(of: reserve)]
+        for (head, magic) in zip(heads, ["CFRJ", "CFRJ", "CFRS"]) {
+            if let format = ObjectFormat.newer(head, magic: Array(magic.utf8)) { throw .newerFormat(format) }
+        }
+    }
+
+    /// The first bytes of a file that is there and regular, or of a part of it.
+    static func head(of path: FilePath, at offset: Int64 = 0) -> [UInt8] {
+        let options: FileDescriptor.OpenOptions = [.noFollow, .closeOnExec, .nonBlocking]
+        guard let file = try? FileDescriptor.open(path, .readOnly, options: options) else { return [] }
+        defer { try? file.close() }
+        var status = stat()
+        guard unsafe fstat(file.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return [] }
+        var bytes = [UInt8](repeating: 0, count: 8)
+        let count = unsafe bytes.withUnsafeMutableBytes {
+            unsafe (try? file.read(fromAbsoluteOffset: offset, into: $0)) ?? 0
+        }
+        return Array(bytes.prefix(count))
     }
 
     private static func size(of path: FilePath) -> Int64? {

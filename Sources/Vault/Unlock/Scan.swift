@@ -12,6 +12,8 @@ struct Scan {
     var damage: [Damage] = []
     /// Why it is not complete, where that says nothing about the file.
     var shortage: DatabaseFailure?
+    /// There is something that only newer programs know.
+    var isNewer = false
     /// From the chunk table: where whole chunks are.
     var cells: [Int64] = []
     /// From the file table; place 0 is not used.
@@ -135,6 +137,7 @@ struct Scanner: Sendable {
         }
         pass(over: .sync, columns: "slot, seal, body", by: connection, into: &scan) { slot, bytes, scan in
             if let bytes, let record = try? SyncRecord(decoding: bytes) { return scan.sync.add(record, slot: slot) }
+            if let bytes, SyncRecord.isNewer(bytes) { scan.isNewer = true }
             scan.damage.append(Damage("a record of synchronisation does not open"))
         }
         scan.sync.commit()

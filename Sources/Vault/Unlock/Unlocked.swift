@@ -53,6 +53,8 @@ struct Unlocked {
         if let shortage = scan.files.shortage ?? scan.entries.shortage ?? scan.rest.shortage {
             throw VaultError(shortage, "reading the vault")
         }
+        // Its seal is right: whoever wrote it has the key, and knows more than this program.
+        if scan.rest.isNewer, !options.tolerateDamage { throw .newerRecords }
         Unlocked.check(scan, root, header, &found)
         let builder = TreeBuilder(
             files: scan.files, entries: scan.entries, root: vault, keepsNameless: !found.isEmpty)

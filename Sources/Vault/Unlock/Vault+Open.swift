@@ -82,6 +82,7 @@ struct LockedVault {
     init(_ path: FilePath, _ options: Vault.OpenOptions) throws(VaultError) {
         let file = try VaultFile(path: path, stateDirectory: options.stateDirectory)
         try file.checkHeader()
+        try Companions.checkFormats(of: path)
         if Surroundings.areUnwritable(path) {
             guard options.readOnly else { throw .unwritableFolder(isBehind: false) }
             guard !Surroundings.haveLog(path) else { throw .unwritableFolder(isBehind: true) }
@@ -96,6 +97,9 @@ struct LockedVault {
             let connection = try Connection(path: path, readOnly: !isOwn, cacheKiB: 64, asItIs: !isOwn)
             defer { connection.close() }
             return try Header.read(connection)
+        }
+        for name in [Header.canary, Header.genesis] {
+            if let format = ObjectFormat.newerRecord(header[name]) { throw .newerFormat(format) }
         }
         guard let identifier = Identifier(bytes: header[Header.identifier]) else {
             throw .damaged([Damage("the vault's identifier is missing from the header")])

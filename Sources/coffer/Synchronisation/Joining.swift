@@ -191,8 +191,8 @@ extension Failure {
                 hint: "Close other programs, or raise the limit (ulimit -v), and try again.")
         case .newerFormat(let version):
             self.init(
-                .otherError, "The kit has format \(version), which this version does not know.",
-                hint: "Install a newer coffer.")
+                .otherError, "The kit, or the vault at the remote, was made by a newer coffer (format \(version)).",
+                hint: "Update coffer on this machine; nothing was changed.")
         case .sync(let error):
             var context = AlarmContext()
             context.isSet = false

@@ -57,8 +57,8 @@ extension Failure {
         case .damagedObject(let name): self = .damaged([name], more: 0)
         case .newerFormat(let version):
             self.init(
-                .otherError, "The remote has format \(version), which this version does not know.",
-                hint: "Install a newer coffer; nothing was changed.")
+                .otherError, "A newer coffer has written what this one does not know (format \(version)).",
+                hint: "Update coffer on this machine; nothing was changed on either side.")
         }
     }
 
@@ -84,6 +84,16 @@ extension Failure {
             hint: "The remote shows different devices different things, or the device's file was copied, or it is in "
                 + "other hands: then `coffer devices revoke` shuts it out. Nothing is lost here; once the cause is known, "
                 + "`coffer remote rebuild` writes the remote anew.")
+    }
+
+    /// Objects that a newer program has written.
+    ///
+    /// - Parameter sources: the devices that have written them.
+    static func newer(_ objects: [String], of sources: [SourceView]) -> Failure {
+        let who = sources.isEmpty ? "A device" : sources.map { Console.printable($0.name) }.joined(separator: ", ")
+        return Failure(
+            .otherError, "\(who) writes with a newer coffer than this one, which cannot read that (\(objects[0])).",
+            hint: "Update coffer on this machine. Everything else is synchronised, and nothing is lost.")
     }
 
     /// Objects that are not what their writers made.

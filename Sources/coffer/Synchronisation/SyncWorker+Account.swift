@@ -53,7 +53,9 @@ extension SyncSettings {
         do throws(VaultError) { bytes = try vault.syncSettings() } catch { throw Failure(error, vault: vault.path) }
         guard let bytes, !bytes.isEmpty else { return SyncSettings() }
         guard let settings = SyncSettings(bytes) else {
-            throw Failure(.otherError, "The settings of synchronisation were written by a newer version.")
+            throw Failure(
+                .otherError, "The settings of synchronisation were written by a newer coffer.",
+                hint: "Update coffer on this machine; nothing was changed.")
         }
         return settings
     }

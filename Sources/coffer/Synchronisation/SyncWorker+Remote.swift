@@ -109,10 +109,11 @@ extension SyncSummary {
         (pulledChanges, pulledSegments) = (report.pulledChanges, report.pulledSegments)
         (waiting, damaged, refused) = (report.waiting, report.damaged, report.refused)
         withheld = report.withheld.map(\.object)
+        newer = report.newer
         for conflict in report.conflicts.map({ ConflictView($0, vault) }) where !conflicts.contains(conflict) {
             conflicts.append(conflict)
         }
-        let objects = damaged + withheld
+        let objects = damaged + withheld + report.newer
         awaited = report.awaited.map { SyncOverview.Awaited($0, devices) }
         setAside = report.refusedChanges.map { SyncOverview.SetAside($0, vault, devices) }
         sources = devices.filter { !$0.isThisOne }.map { SourceView(name: $0.name, id: $0.id, lastRead: $0.lastSeen) }
@@ -120,7 +121,10 @@ extension SyncSummary {
     }
 
     /// nil where all was well.
-    var failure: Failure? { damaged.isEmpty ? nil : .damaged(damaged, more: notListed, of: sources(of: damaged)) }
+    var failure: Failure? {
+        guard damaged.isEmpty else { return .damaged(damaged, more: notListed, of: sources(of: damaged)) }
+        return newer.flatMap { $0.isEmpty ? nil : .newer($0, of: sources(of: $0)) }
+    }
 
     /// The devices that have written these objects.
     func sources(of objects: [String]) -> [SourceView] {
