@@ -69,6 +69,8 @@ struct AttendantProcess: Sendable {
     }
 
     private static func runCommands() {
+        // Nobody is to wait for what does not come.
+        defer { runner.end() }
         while let request = runner.receive(atMost: requestMost) {
             let command = request.withBytes { bytes in
                 unsafe bytes.withUnsafeBytes { unsafe String(decoding: $0.dropFirst(), as: UTF8.self) }

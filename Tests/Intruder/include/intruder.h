@@ -1,0 +1,2 @@
+#pragma once
+/// Nothing: it is called by the signal alone.
