@@ -17,6 +17,8 @@ public enum SubkeyLabel: String, Sendable, CaseIterable {
     case nonce = "coffer.nonce_.v1"
     /// The part of a key in one that is made of several.
     case merge = "coffer.merge_.v1"
+    /// What blobs are called at the remote.
+    case names = "coffer.names_.v1"
 }
 
 /// The account key: 32 random bytes an epoch, of which all other keys are made (keyed BLAKE2b).

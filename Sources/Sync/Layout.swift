@@ -9,7 +9,8 @@ internal import Sealing
 ///     v1/head/<device>                a hint: the newest sequence and hash
 ///     v1/head/<device>.read           a receipt: how far the device has read the others' logs
 ///     v1/snap/<device>.<sequence>/<index>.<hash>
-///     v1/blob/<xx>/<name>.<hash>
+///     v1/chunk/<xx>/<name>.<hash>
+///     v1/blob/<xx>/<name>.<hash>      the same, with the names that programs from before have given
 enum Layout {
     static let top = path()
     static let vault = path("vault")
@@ -17,7 +18,7 @@ enum Layout {
     static let logs = path("log")
     static let heads = path("head")
     static let snapshots = path("snap")
-    static let blobs = path("blob")
+    static let oldBlobs = path("blob")
 
     /// An epoch may have several keys, where devices rotated at the same time.
     static func canary(_ link: KeyRing.Link) -> RemotePath {
@@ -63,8 +64,12 @@ enum Layout {
     }
 
     /// - Parameter name: a keyed hash of the chunk's slot, so that each device finds it and it tells nothing.
-    static func blob(_ name: Identifier, _ hash: Identifier) -> RemotePath {
-        path("blob", String(name.hexadecimal.prefix(2)), "\(name.hexadecimal).\(hash.hexadecimal)")
+    static func blob(_ name: Identifier, _ hash: Identifier) -> RemotePath { blob("chunk", name, hash) }
+
+    static func oldBlob(_ name: Identifier, _ hash: Identifier) -> RemotePath { blob("blob", name, hash) }
+
+    private static func blob(_ folder: String, _ name: Identifier, _ hash: Identifier) -> RemotePath {
+        path(folder, String(name.hexadecimal.prefix(2)), "\(name.hexadecimal).\(hash.hexadecimal)")
     }
 
     /// The number and the hash in the name of a segment or a part; nil for any other name.

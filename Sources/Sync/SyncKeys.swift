@@ -13,8 +13,10 @@ public final class SyncKeys: Sendable {
     let enrolment: Enrolment?
     /// Of the device that made the vault: the admin key, wrapped, for devices that join.
     let adminWrap: [UInt8]
-    /// Names of blobs.
+    /// What blobs are called…
     private let names: AuthenticationKey
+    /// …and what programs from before have called them: with a key that seals snapshots, too.
+    private let oldNames: AuthenticationKey
     let signer: DeviceKeys
 
     /// - Parameters:
@@ -27,13 +29,19 @@ public final class SyncKeys: Sendable {
         (self.vault, self.device, self.genesis) = (vault, device, genesis)
         ring = KeyRing(first: accountKey, vault: vault.pair, genesis: genesis)
         (self.enrolment, self.adminWrap) = (enrolment, adminWrap)
-        names = accountKey.authenticationKey(.snapshot)
+        names = accountKey.authenticationKey(.names)
+        oldNames = accountKey.authenticationKey(.snapshot)
         self.signer = signer
     }
 
     /// What a chunk's blob is called: every device computes the same in every epoch, and nobody without the key.
-    func blobName(_ slot: Int64) -> Identifier {
-        let tag = unsafe names.tag((UInt64(bitPattern: slot), 0), UnsafeRawBufferPointer(start: nil, count: 0))
+    func blobName(_ slot: Int64) -> Identifier { name(slot, names) }
+
+    /// What programs from before have called it.
+    func oldBlobName(_ slot: Int64) -> Identifier { name(slot, oldNames) }
+
+    private func name(_ slot: Int64, _ key: AuthenticationKey) -> Identifier {
+        let tag = unsafe key.tag((UInt64(bitPattern: slot), 0), UnsafeRawBufferPointer(start: nil, count: 0))
         return Identifier(low: tag.0, high: tag.1)
     }
 }

@@ -51,13 +51,13 @@ import Testing
         func large(_ number: Int) -> String { (0..<40).map { "line \($0) of \(number) " }.joined() }
         try pair.make("large", large(0), on: 0)
         for device in [0, 1] { try await pair.sync(device) }
-        let first = objects(pair, "blob").count
+        let first = objects(pair, "chunk").count
         for edit in 1...30 {
             try pair.write(large(edit), to: "large", on: edit % 2)
             for device in [edit % 2, 1 - edit % 2] { try await pair.sync(device) }
         }
         for _ in 0..<4 { for device in [0, 1] { try await pair.sync(device) } }
-        #expect(objects(pair, "blob").count <= 4 * first)
+        #expect(objects(pair, "chunk").count <= 4 * first)
         let third = pair.join()
         try await pair.sync(third)
         #expect(pair.tree(third) == ["large": large(30)])

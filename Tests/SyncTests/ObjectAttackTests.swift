@@ -50,7 +50,7 @@ import Testing
         try pair.make("large", (0..<400).map { "\($0) " }.joined(), on: 0)
         try await pair.sync(0)
         let whole = pair.view(1)
-        let blobs = whole.keys.filter { $0.components[1] == "blob" }.sorted()
+        let blobs = whole.keys.filter { $0.components[1] == "chunk" }.sorted()
         try #require(blobs.count > 3)
         let (one, two) = (blobs[0], blobs[1])
         let bytes = try #require(whole[one])

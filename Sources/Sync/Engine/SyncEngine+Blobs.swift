@@ -21,6 +21,14 @@ extension SyncEngine {
 
     nonisolated func path(_ chunk: ChunkReference) -> RemotePath { Layout.blob(keys.blobName(chunk.slot), chunk.hash) }
 
+    /// Where a program from before has put it.
+    nonisolated func oldPath(_ chunk: ChunkReference) -> RemotePath {
+        Layout.oldBlob(keys.oldBlobName(chunk.slot), chunk.hash)
+    }
+
+    /// Whether the remote has blobs under the names of before: one listing, instead of one for each of 256 folders.
+    func hasOldBlobs() async throws(SyncError) -> Bool { try await !list(Layout.oldBlobs).isEmpty }
+
     /// Uploads the chunks that are not at the remote yet, sealed for the epoch of what names them.
     func pushBlobs(_ chunks: [ChunkReference], _ epochKeys: EpochKeys) async throws(SyncError) {
         var wanted: [ChunkReference] = []
@@ -30,8 +38,13 @@ extension SyncEngine {
         }
         // An edit of a large file names all its chunks, most of which are there.
         if wanted.count > 4 {
-            try await listBlobs(wanted)
+            try await listBlobs(wanted.map(path))
             wanted.removeAll { knownBlobs.contains($0.hash) }
+            // What is there under its old name stays there: sending it again would only take time and room.
+            if !wanted.isEmpty, try await hasOldBlobs() {
+                try await listBlobs(wanted.map(oldPath))
+                wanted.removeAll { knownBlobs.contains($0.hash) }
+            }
         }
         while !wanted.isEmpty {
             try checkCancellation()
@@ -55,8 +68,8 @@ extension SyncEngine {
 
     /// Which blobs the remote has, in the folders of those that are asked for. One of another size than a whole chunk is
     /// left to be written again: it may be the rest of a torn upload.
-    private func listBlobs(_ wanted: [ChunkReference]) async throws(SyncError) {
-        let folders = Set(wanted.map { RemotePath(Array(path($0).components.dropLast())) ?? .top })
+    private func listBlobs(_ wanted: [RemotePath]) async throws(SyncError) {
+        let folders = Set(wanted.map { RemotePath(Array($0.components.dropLast())) ?? .top })
         for folder in folders.sorted() {
             for item in try await list(folder) where item.size == UInt64(Limits.blob + SealedBlob.overhead) {
                 if let hash = Identifier(hexadecimal: item.name.suffix(32)) { knownBlobs.insert(hash) }
@@ -77,15 +90,15 @@ extension SyncEngine {
             try checkCancellation()
             let part = Array(missing.prefix(SyncEngine.batch))
             missing.removeFirst(part.count)
-            let found = try await read(part.map(path), limit: Limits.blob + SealedBlob.overhead)
+            let found = try await readBlobs(part)
             var blobs: [(Int64, [UInt8])] = []
             for (index, chunk) in part.enumerated() {
-                guard index < found.count, case .bytes(let object) = found[index],
+                guard index < found.count, case .bytes(let object) = found[index].bytes,
                     let bytes = SealedBlob.open(object, slot: chunk.slot, ring: state.ring),
                     Identifier(hashing: bytes) == chunk.hash
                 else {
                     hasMissed = true
-                    report.damaged.append(path(chunk).description)
+                    report.damaged.append((index < found.count ? found[index].path : path(chunk)).description)
                     return nil
                 }
                 blobs.append((chunk.slot, bytes))
@@ -97,5 +110,24 @@ extension SyncEngine {
             }
         }
         return total
+    }
+
+    /// Blobs where they are: under their names, or under those of before. The places that had the last ones are asked first, so
+    /// that a device that joins at an old remote does not ask twice for each.
+    private func readBlobs(
+        _ chunks: [ChunkReference]
+    ) async throws(SyncError) -> [(path: RemotePath, bytes: RemoteBytes)] {
+        let limit = Limits.blob + SealedBlob.overhead
+        let now = chunks.map(path)
+        let before = chunks.map(oldPath)
+        let (likelier, other) = isOldBlobLikelier ? (before, now) : (now, before)
+        let first = try await read(likelier, limit: limit)
+        var found = zip(likelier, first).map { (path: $0, bytes: $1) }
+        let missing = found.indices.filter { found[$0].bytes == .missing }
+        guard !missing.isEmpty else { return found }
+        let others = try await read(missing.map { other[$0] }, limit: limit)
+        for (index, bytes) in zip(missing, others) where bytes != .missing { found[index] = (other[index], bytes) }
+        if missing.count == chunks.count, others.contains(where: { $0 != .missing }) { isOldBlobLikelier.toggle() }
+        return found
     }
 }

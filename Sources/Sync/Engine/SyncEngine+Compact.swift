@@ -122,7 +122,9 @@ extension SyncEngine {
         }
         try await forEachChunk(in: staying.sorted()) { used.insert($0.hash) }
         let unused = chunks.filter { !used.contains($0.key) }.map(\.value)
-        try await remove(unused.map(path).sorted())
+        guard !unused.isEmpty else { return }
+        let hasOld = try await hasOldBlobs()
+        try await remove((unused.map(path) + (hasOld ? unused.map(oldPath) : [])).sorted())
         for chunk in unused { knownBlobs.remove(chunk.hash) }
     }
 

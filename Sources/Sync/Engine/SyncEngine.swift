@@ -28,6 +28,8 @@ public actor SyncEngine<R: Replica> {
     var shortLooks: Int?
     /// Blobs that are known to be at the remote, by their hashes.
     var knownBlobs: Set<Identifier> = []
+    /// The last blobs that were read had names that programs from before have given.
+    var isOldBlobLikelier = false
     /// What segments that could not be applied yet say that they build on.
     var waitingFor: [Identifier: UInt64] = [:]
     /// The logs that had a gap at the last look at everything.

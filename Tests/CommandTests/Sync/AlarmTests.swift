@@ -177,7 +177,7 @@ import Testing
             let remote = RemoteFiles(folder: devices.place.folder)
             let new = remote.paths().filter { before[$0] == nil && !$0.hasPrefix("v1/head/") }
             let kinds = Set(new.map { String($0.prefix(7)) })
-            #expect(kinds.isSuperset(of: ["v1/log/", "v1/blob"]))
+            #expect(kinds.isSuperset(of: ["v1/log/", "v1/chun"]))
             for path in new { try expectNamed(path, remote, b) }
             try b.sync()
             #expect(try b.show("large").hasSuffix("large content "))
@@ -210,7 +210,7 @@ import Testing
             let place = devices.place
             for path in [
                 "rogue", "v1/rogue", "v1/log/rogue", "v1/log/0123/1.00", "v1/snap/x/y", "v1/head/rogue",
-                "v1/.sync-conflict-20261123", "v1/blob/zz/none",
+                "v1/.sync-conflict-20261123", "v1/chunk/zz/none", "v1/blob/zz/none",
             ] { try place.plant(Array("rubbish".utf8), at: path) }
             try devices.a.edit { try devices.a.write("x\n", to: "one") }
             try devices.a.sync()

@@ -6,17 +6,15 @@ import Testing
 /// that these programs never got out of. They heal at the first synchronisation, and nothing is lost.
 @Suite struct RecordedTests {
     /// The two vaults, mounted, with their remote.
-    private struct Recording {
+    struct Recording {
         let a: TestVault
         let b: TestVault
 
-        static func with(_ name: String, _ body: (Recording) throws -> Void) throws {
-            let archive = try #require(
-                Bundle.module.path(forResource: name, ofType: "tar.gz", inDirectory: "Recorded"))
-            // Their keys are derived at the cost that they were made with.
-            try TestVault.with(initialized: false, trueCost: true) { a in
-                try TestVault.with(initialized: false, trueCost: true) { b in
-                    try Command("tar", ["-xzf", archive, "-C", a.home.path]).run(expecting: 0)
+        /// - Parameter trueCost: whether they were made by programs that derive keys as they do elsewhere.
+        static func with(_ name: String, trueCost: Bool = true, _ body: (Recording) throws -> Void) throws {
+            try TestVault.with(initialized: false, trueCost: trueCost) { a in
+                try TestVault.with(initialized: false, trueCost: trueCost) { b in
+                    try unpack(name, to: a)
                     for (device, folder) in [(a, "A"), (b, "B")] {
                         let place = (device.file as NSString).deletingLastPathComponent
                         try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
@@ -34,6 +32,13 @@ import Testing
                     }
                 }
             }
+        }
+
+        /// Unpacks an archive into a vault's home.
+        static func unpack(_ name: String, to vault: TestVault) throws {
+            let archive = try #require(
+                Bundle.module.path(forResource: name, ofType: "tar.gz", inDirectory: "Recorded"))
+            try Command("tar", ["-xzf", archive, "-C", vault.home.path]).run(expecting: 0)
         }
 
         @discardableResult
@@ -106,6 +111,29 @@ import Testing
             try a.write("last\n", to: "f")
             for device in [a, b] { try recording.sync(device) }
             #expect(try b.read("f") == "last\n")
+        }
+    }
+
+    /// Of fd29ea7: large contents at the remote under names of before, of two epochs, with a snapshot. B has read the
+    /// first epoch only.
+    @Test func blobsUnderTheNamesOfBefore() throws {
+        try Recording.with("blobs", trueCost: false) { recording in
+            let (a, b) = (recording.a, recording.b)
+            let remote = RemoteFiles(folder: a.home.file("remote"))
+            let old = remote.paths().filter { $0.hasPrefix("v1/blob/") }
+            #expect(old.count == 3)
+            for device in [b, a, b] { try recording.sync(device) }
+            let tree = try recording.tree(a)
+            #expect(try tree == recording.tree(b))
+            #expect(tree["second"] == String(repeating: "two\n", count: 5000))
+            #expect(tree["first"] == String(repeating: "one\n", count: 5000))
+            // Everything was read, and nothing of it was sent again; what nothing names any more went.
+            #expect(Set(remote.paths().filter { $0.hasPrefix("v1/blob/") }).isSubset(of: old))
+            #expect(!remote.paths().contains { $0.hasPrefix("v1/chunk/") })
+            try a.write(String(repeating: "three\n", count: 5000), to: "third")
+            for device in [a, b, a] { try recording.sync(device) }
+            #expect(remote.paths().filter { $0.hasPrefix("v1/chunk/") }.count == 1)
+            #expect(try recording.tree(a) == recording.tree(b))
         }
     }
 }
