@@ -110,6 +110,13 @@ struct Copy {
     static let stamp = Stamp(lamport: 0, device: .none)
 }
 
+extension Identifier {
+    /// Of the entry under which a content stays whose entry leads to another lineage now.
+    static func ofKept(_ entry: Identifier, _ lineage: Identifier) -> Identifier {
+        Identifier(hashing: Array("kept".utf8) + entry.bytes + lineage.bytes)
+    }
+}
+
 extension EntryRegister {
     /// It stands where it was put as a copy.
     var isUntouchedCopy: Bool { placement.stamp.device == Identifier.none && removals.isEmpty }

@@ -179,7 +179,7 @@ extension Merge {
         guard let unknown, lineage != register.placement.lineage, try !isNamed(lineage), try arrive(lineage),
             try replica.lineage(lineage)?.isRegular == true, let content = try replica.content(of: lineage)
         else { return }
-        let kept = Identifier(hashing: Array("kept".utf8) + old.entry.bytes + lineage.bytes)
+        let kept = Identifier.ofKept(old.entry, lineage)
         guard try replica.entry(kept) == nil else { return }
         var placement = old
         (placement.entry, placement.parent) = (kept, register.placement.parent)
