@@ -58,12 +58,12 @@ public final class AccountKey: Sendable {
             context: [])
     }
 
-    /// The key wrapped for a kit, bound to an e-mail address.
+    /// The key wrapped for a kit, bound to `context`.
     func wrap(
-        password: borrowing MasterPassword, parameters: KDFParameters, vault: (UInt64, UInt64), email: [UInt8]
+        password: borrowing MasterPassword, parameters: KDFParameters, vault: (UInt64, UInt64), context: [UInt8]
     ) throws(WrapError) -> [UInt8] {
         try Wrap.seal(
             key, password: password, parameters: parameters, purpose: .kit, vault: vault, epoch: epoch,
-            context: email)
+            context: context)
     }
 }

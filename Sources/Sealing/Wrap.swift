@@ -33,7 +33,7 @@ public enum Wrap {
         case admin = 3
     }
 
-    /// Wraps `payload`, 32 bytes. `context` is bound into the keys: an e-mail address, or a sub-key.
+    /// Wraps `payload`, 32 bytes. `context` is bound into the keys: what else a kit says, or a sub-key.
     static func seal(
         _ payload: borrowing SecretBytes, password: borrowing MasterPassword, parameters: KDFParameters,
         purpose: Purpose, vault: (UInt64, UInt64), epoch: UInt32, context: [UInt8]

@@ -7,20 +7,32 @@ internal import SystemPackage
 enum KitReader {
     static func read(_ file: String) throws -> Kit {
         let bytes = try contents(of: file)
-        do {
-            let text = try KitImage.read(bytes) { Kit(text: $0) != nil || Kit.newerFormat(text: $0) != nil }
-            if let format = Kit.newerFormat(text: text) { throw newer(format, file) }
-            guard let kit = Kit(text: text) else { throw KitImageError.noKitInText }
-            return kit
-        } catch let error as KitImageError {
+        let text: [UInt8]
+        do throws(KitImageError) {
+            text = try KitImage.read(bytes, where: isWhole)
+        } catch {
             throw failure(error, file)
+        }
+        return try kit(text, file)
+    }
+
+    /// Of whatever format: one that is not known is told as such, and not as damage.
+    private static func isWhole(_ text: [UInt8]) -> Bool {
+        do throws(KitError) {
+            _ = try Kit(reading: text)
+            return true
+        } catch {
+            return error != .incomplete
         }
     }
 
-    private static func newer(_ format: Int, _ file: String) -> Failure {
-        Failure(
-            .otherError, "The kit in \(file) was made by a newer coffer (format \(format)).",
-            hint: "Update coffer on this machine; the kit is whole.")
+    private static func kit(_ text: [UInt8], _ file: String) throws -> Kit {
+        do throws(KitError) { return try Kit(reading: text) } catch {
+            switch error {
+            case .newerFormat(let format): throw Failure(newerKit: format, in: file)
+            case .incomplete: throw failure(.noKitInText, file)
+            }
+        }
     }
 
     /// No more than is taken for a picture: the file may be a device, or a pipe that never ends.
@@ -43,7 +55,7 @@ enum KitReader {
     }
 
     private static func failure(_ error: KitImageError, _ file: String) -> Failure {
-        let forms = "Take a PNG or JPEG photograph of the kit's picture, or a file with its text."
+        let forms = "Take a PNG or JPEG photograph of the kit's page, or a file with its text."
         switch error {
         case .fileTooLarge(let limit):
             return Failure(.notUnderstood, "\(file) is larger than \(limit >> 20) MiB, and was not read.", hint: forms)
@@ -62,7 +74,7 @@ enum KitReader {
         case .noKitInText:
             return Failure(
                 .notUnderstood, "The text in \(file) is no kit, or not all of it.",
-                hint: "It begins with COFFER1: and ends with a checksum; compare it with the kit.")
+                hint: "It begins with COFFER1: and ends with a checksum; compare each letter with the kit's.")
         case .unknownFormat: return Failure(.notUnderstood, "\(file) is no PNG, no JPEG and no text.", hint: forms)
         default: return Failure(.otherError, "The kit cannot be read from \(file): \(error).")
         }

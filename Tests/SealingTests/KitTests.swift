@@ -6,15 +6,40 @@ import Testing
 /// The kit that carries the account key to another device.
 @Suite(.trueCost) struct KitTests {
     private let kit = Kit(
-        identifier: (0x3837_3635_3433_3231, 0x403F_3E3D_3C3B_3A39), vault: Vectors.vault, epoch: 3,
+        format: 1, identifier: (0x3837_3635_3433_3231, 0x403F_3E3D_3C3B_3A39), vault: Vectors.vault, epoch: 3,
         genesis: [UInt8](0x40..<0x60), wrap: Vectors.bytes(Vectors.kitWrap), remote: "https://dav.example.org/coffer/")
 
-    @Test func golden() throws {
+    @Test func goldenOfTheFirstFormat() throws {
         #expect(String(decoding: kit.text, as: UTF8.self) == Vectors.kit)
         let read = try #require(Kit(text: Array(Vectors.kit.utf8)))
         #expect(read == kit)
         #expect(read.identifier == kit.identifier && read.vault == kit.vault && read.epoch == 3)
         #expect(read.genesis == kit.genesis && read.wrap == kit.wrap && read.remote == kit.remote)
+        #expect(read.format == 1 && !read.isBound)
+    }
+
+    @Test func golden() throws {
+        let bound = Kit(
+            identifier: kit.identifier, vault: kit.vault, epoch: 3, genesis: kit.genesis,
+            wrap: Vectors.bytes(Vectors.boundKitWrap), remote: kit.remote)
+        #expect(String(decoding: bound.text, as: UTF8.self) == Vectors.boundKit)
+        let read = try Kit(reading: Array(Vectors.boundKit.utf8))
+        #expect(read == bound && read.format == 2 && read.isBound)
+        #expect(read.identifier == kit.identifier && read.vault == kit.vault && read.epoch == 3)
+        #expect(read.genesis == kit.genesis && read.wrap == bound.wrap && read.remote == kit.remote)
+        let password = try MasterPassword(Vectors.password)
+        #expect(try read.open(password: password, email: " Ann@example.org").isSame(as: .ofVectors))
+        #expect(throws: WrapError.wrongPassword) { try read.open(password: password, email: "bob@example.org") }
+    }
+
+    /// That is why joining shows where such a kit leads to.
+    @Test func whatIsOnAKitOfTheFirstFormatCanBeChanged() throws {
+        var changed = kit
+        changed.remote = "https://dav.example.net/coffer/"
+        changed.identifier.0 += 1
+        let read = try Kit(reading: changed.text)
+        let password = try MasterPassword(Vectors.password)
+        #expect(try read.open(password: password, email: "ann@example.org").isSame(as: .ofVectors))
     }
 
     @Test func issueAndOpen() throws {
@@ -50,8 +75,8 @@ import Testing
         #expect(Kit(text: Array(lines.utf8)) == kit)
     }
 
-    @Test func everyFlippedLetterIsRefused() {
-        let text = Array(Vectors.kit.utf8)
+    @Test(arguments: [Vectors.kit, Vectors.boundKit]) func everyFlippedLetterIsRefused(_ kit: String) {
+        let text = Array(kit.utf8)
         for offset in text.indices {
             for other in [UInt8(ascii: "A"), UInt8(ascii: "7"), UInt8(ascii: "1"), UInt8(ascii: "-")]
             where other != text[offset] {
@@ -62,8 +87,8 @@ import Testing
         }
     }
 
-    @Test func everyTruncationIsRefused() {
-        let text = Array(Vectors.kit.utf8)
+    @Test(arguments: [Vectors.kit, Vectors.boundKit]) func everyTruncationIsRefused(_ kit: String) {
+        let text = Array(kit.utf8)
         for length in text.indices { #expect(Kit(text: Array(text[..<length])) == nil) }
         #expect(Kit(text: text + [UInt8(ascii: "A")]) == nil)
         #expect(Kit(text: text + text) == nil)
@@ -96,12 +121,22 @@ import Testing
 
     @Test func unknownVersion() {
         var bytes = Base32.decode(Array(Vectors.kit.utf8.dropFirst(8))) ?? []
-        bytes[4] = 2
-        bytes.replaceSubrange((bytes.count - 4)..., with: Digest.blake2b256(Array(bytes.dropLast(4)).raw)[..<4])
-        #expect(Kit(text: Array("COFFER1:".utf8) + Base32.encode(bytes)) == nil)
-        bytes[4] = 1
-        bytes.replaceSubrange((bytes.count - 4)..., with: Digest.blake2b256(Array(bytes.dropLast(4)).raw)[..<4])
-        #expect(Kit(text: Array("COFFER1:".utf8) + Base32.encode(bytes)) == kit)
+        /// With a format, and as much behind it as a later one may have; whole, or not.
+        func text(_ format: UInt8, _ more: [UInt8] = [], isWhole: Bool = true) -> [UInt8] {
+            bytes[4] = format
+            let body = bytes.dropLast(4) + more
+            let checksum = Digest.blake2b256(Array(body).raw)[..<4].map { isWhole ? $0 : ~$0 }
+            return Array("COFFER1:".utf8) + Base32.encode(body + checksum)
+        }
+        for format in [UInt8(3), 4, 255] {
+            for more in [[], [UInt8](repeating: 7, count: 100)] {
+                #expect(throws: KitError.newerFormat(Int(format))) { try Kit(reading: text(format, more)) }
+                #expect(throws: KitError.incomplete) { try Kit(reading: text(format, more, isWhole: false)) }
+            }
+            #expect(Kit(text: text(format)) == nil)
+        }
+        #expect(throws: KitError.incomplete) { try Kit(reading: text(0)) }
+        #expect(Kit(text: text(1)) == kit)
     }
 
     /// RFC 4648, section 10, without padding.

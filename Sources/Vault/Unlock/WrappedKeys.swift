@@ -35,7 +35,8 @@ public struct WrappedKeys: Sendable {
 
     /// The account key of the latest epoch, wrapped for the way to another device.
     ///
-    /// - Parameter remote: the remote's address, without a credential; at most ``Kit/remoteLimit`` bytes.
+    /// - Parameter remote: the remote's address, without a credential; one of more than ``Kit/remoteLimit`` bytes is left
+    ///   out.
     /// - Returns: the kit's text.
     /// - Throws: `wrongPassword`, `parametersOutOfBounds`, `outOfMemory`, `damaged` where the later keys do not open.
     public func issueKit(

@@ -176,7 +176,8 @@ extension Failure {
         case .wrongPassword:
             self.init(
                 .wrongPassword, "E-mail address, master password and kit do not open the vault together.",
-                hint: "Check each of them; after a rotation, only a kit that was issued since opens.")
+                hint: "Check each of them. A kit on which anything was changed opens with nothing, its address "
+                    + "included; and after a rotation, only a kit that was issued since does.")
         case .canaryMismatch:
             self.init(
                 .mismatch, "What is at the remote is not this kit's vault, or its canary was replaced.",
@@ -190,14 +191,20 @@ extension Failure {
                 .otherError, "There is not enough memory to derive the key.",
                 hint: "Close other programs, or raise the limit (ulimit -v), and try again.")
         case .newerFormat(let version):
-            self.init(
-                .otherError, "The kit, or the vault at the remote, was made by a newer coffer (format \(version)).",
-                hint: "Update coffer on this machine; nothing was changed.")
+            self.init(newerKit: version)
         case .sync(let error):
             var context = AlarmContext()
             context.isSet = false
             self.init(error, context)
         }
+    }
+
+    /// A kit of a later program is no damaged one.
+    init(newerKit format: Int, in file: String? = nil) {
+        let place = file.map { " in \($0)" } ?? ""
+        self.init(
+            .otherError, "The kit\(place) has format \(format): a newer coffer made it, and this one cannot read it.",
+            hint: "Update coffer on this machine; the kit is whole.")
     }
 
     /// Errors with a code of their own pass; others get their sentence.

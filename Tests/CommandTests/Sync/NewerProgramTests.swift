@@ -87,14 +87,4 @@ import Testing
             }
         }
     }
-
-    @Test func aKit() throws {
-        let home = try TemporaryHome()
-        defer { home.remove() }
-        let file = try home.write("COFFER2:ABCDEFGH\n", to: "kit.txt")
-        let result = try home.coffer(
-            "join", "--kit", file, "--email", "ann@example.org", "--password-file", file
-        ).run(expecting: 1)
-        expectUpdate(result, "kit")
-    }
 }
