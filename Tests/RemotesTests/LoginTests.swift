@@ -56,9 +56,53 @@ import Testing
     @Test func netrc() async throws {
         let server = try Server(Apache(authentication: .basic(user: "me", password: "from-a-file")).recipe)
         let file = try server.home.write("machine 127.0.0.1 login me password from-a-file\n", to: "netrc")
-        try await check(server, .netrc(file: file))
-        try await check(server, .netrc(file: file), user: nil)
-        try await check(server, .netrc(file: file), user: "other", false)
+        for takesDefault in [true, false] {
+            try await check(server, .netrc(file: file, takesDefault: takesDefault))
+            try await check(server, .netrc(file: file, takesDefault: takesDefault), user: nil)
+            try await check(server, .netrc(file: file, takesDefault: takesDefault), user: "other", false)
+        }
+        try await check(server, .netrc(file: server.home.file("none"), takesDefault: true), false)
+    }
+
+    /// Attack 37: what is for every host goes to none that somebody else has named.
+    @Test(arguments: ["", "machine other.example login me password no\n", "machine 127.0.0.1 login you password no\n"])
+    func attack37DefaultOfNetrc(_ before: String) async throws {
+        let server = try Server(Apache(authentication: .basic(user: "me", password: "for-every-host")).recipe)
+        let file = try server.home.write(before + "default login me password for-every-host\n", to: "netrc")
+        try await check(server, .netrc(file: file, takesDefault: true))
+        try await check(server, .netrc(file: file, takesDefault: false), false)
+    }
+
+    /// Comments, quotation marks, macros, several logins of one host, entries without a login, and blanks of all kinds.
+    @Test func netrcAsPeopleWriteIt() async throws {
+        let server = try Server(Apache(authentication: .basic(user: "me", password: "a \"b\" #c\\")).recipe)
+        let text = """
+            # machine 127.0.0.1 login me password no
+            machine other.example login me password machine
+            machine 127.0.0.1 login you password "x" account default
+            macdef init
+            machine 127.0.0.1 login me password no
+
+            machine\t127.0.0.1\r
+              password "a \\"b\\" #c\\\\"\r
+            default login me password no
+
+            """
+        let file = try server.home.write(text, to: "netrc")
+        try await check(server, .netrc(file: file, takesDefault: false))
+        for text in ["", "machine", "machine 127.0.0.1 password", "machine 127.0.0.1 login me password \"", "\""] {
+            try server.home.write(text, to: "netrc")
+            try await check(server, .netrc(file: file, takesDefault: true), false)
+        }
+    }
+
+    /// Nothing waits for a pipe, and nobody reads what never ends.
+    @Test func netrcThatIsNoFile() async throws {
+        let server = try Server(Apache(authentication: .basic(user: "me", password: "x")).recipe)
+        #expect(unsafe mkfifo(server.home.file("pipe"), 0o600) == 0)
+        for file in [server.home.file("pipe"), "/dev/zero", server.home.path] {
+            try await check(server, .netrc(file: file, takesDefault: true), false)
+        }
     }
 
     /// The password goes out only when it is asked for, and with Digest never.

@@ -79,18 +79,6 @@ extension Easy {
         case .bearer(let token):
             set(CURLOPT_HTTPAUTH, coffer_auth_bearer())
             set(CURLOPT_XOAUTH2_BEARER, secret: token)
-        case .netrc(_, let file, let schemes):
-            set(CURLOPT_HTTPAUTH, schemes)
-            set(CURLOPT_NETRC, Int(CURL_NETRC_OPTIONAL.rawValue))
-            set(CURLOPT_NETRC_FILE, file)
         }
-    }
-
-    /// The user whose password a netrc file gives is looked for in the URL only (CURLOPT_NETRC(3)).
-    func url(of request: Request) -> String {
-        guard case .netrc(let user?, _, _) = request.login, let start = request.url.firstRange(of: "://") else {
-            return request.url
-        }
-        return request.url[..<start.upperBound] + Percent.encode(user.utf8) + "@" + request.url[start.upperBound...]
     }
 }

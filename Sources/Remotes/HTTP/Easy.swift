@@ -82,7 +82,7 @@ final class Easy {
     func prepare(_ request: Request) {
         exchange = Exchange(request)
         unsafe detail.update(repeating: 0)
-        set(CURLOPT_URL, url(of: request))
+        set(CURLOPT_URL, request.url)
         setBody(request)
         set(CURLOPT_CUSTOMREQUEST, request.method)
         var list: UnsafeMutablePointer<curl_slist>?

@@ -19,8 +19,6 @@ enum Login: Sendable {
     /// With the schemes that may be used, as bits of CURLOPT_HTTPAUTH.
     case password(user: String, [UInt8], schemes: Int)
     case bearer([UInt8])
-    /// From a file of netrc(5).
-    case netrc(user: String?, file: String?, schemes: Int)
 }
 
 /// The answer to a request.

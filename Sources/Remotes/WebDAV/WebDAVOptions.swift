@@ -47,6 +47,7 @@ public enum WebDAVCredential: Sendable {
     case password(@Sendable () throws(RemoteError) -> [UInt8])
     /// A token (RFC 6750).
     case bearer(@Sendable () throws(RemoteError) -> [UInt8])
-    /// What a file of netrc(5) says for the host; nil is `~/.netrc`.
-    case netrc(file: String?)
+    /// What a file of netrc(5) says for the host; nil is `~/.netrc`. Its entry `default`, which is for every host, counts
+    /// only where it is taken: not for an address that somebody else has named.
+    case netrc(file: String?, takesDefault: Bool)
 }

@@ -84,7 +84,11 @@ extension WebDAVRemote {
             }
             return .password(user: user, try WebDAVRemote.secret(ask()), schemes: schemes)
         case .bearer(let ask): return .bearer(try WebDAVRemote.secret(ask()))
-        case .netrc(let file): return .netrc(user: address.user, file: file, schemes: schemes)
+        case .netrc(let file, let takesDefault):
+            let netrc = Netrc(path: file)
+            let found = netrc?.login(for: address.host, user: address.user, takesDefault: takesDefault)
+            guard let found else { return .none }
+            return .password(user: found.user, try WebDAVRemote.secret(found.password), schemes: schemes)
         }
     }
 

@@ -63,7 +63,7 @@ extension RemoteSettings {
             return .bearer { () throws(RemoteError) in try commands.credential(from: tokenCommand) }
         }
         if let password { return .password { () throws(RemoteError) in password } }
-        return .netrc(file: nil)
+        return .netrc(file: nil, takesDefault: isFromKit != true)
     }
 }
 

@@ -94,6 +94,9 @@ struct RemoteSettings: Codable, Equatable, Sendable {
     var clientCertificate: String?
     var clientKey: String?
     var allowsInsecureHTTP = false
+    /// The address came out of a kit, and nobody here has given it: what netrc has for every host is not for it. nil is
+    /// false.
+    var isFromKit: Bool?
 
     init(url: String) {
         self.url = url
