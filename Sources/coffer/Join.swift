@@ -12,7 +12,13 @@ struct Join: ParsableCommand {
         discussion: VerbHelp.text(
             """
             Asks for what is missing: the e-mail address, the master password, the kit, in this order. The address is \
-            the one that the kit was issued for, most often the account's (`coffer account`). The kit is a photograph or a picture of its QR code (PNG or JPEG), or a file with its text; it says where the remote is.
+            the one that the kit was issued for, most often the account's (`coffer account`). The kit is a photograph or a \
+            picture of its page (PNG or JPEG), or a file with its text (.txt, .svg).
+
+            The kit says where the remote is. That is shown, and asked about, before anything is sent there. Scripts \
+            say what they expect with --remote-host, or name the whole address with --remote; without either, and \
+            without a terminal, nothing is sent to another machine (64). What ~/.netrc has for every host (`default`) is \
+            never sent to an address that a kit names.
 
             Compare the six words with those that the other device shows (`coffer status`): they tell this vault from \
             one that somebody else has made for you. Without a terminal they are given with --fingerprint. Nothing is written before the remote has shown that it is the \
@@ -20,6 +26,7 @@ struct Join: ParsableCommand {
             """,
             examples: [
                 "coffer join --kit kit.jpg", "coffer join --kit kit.txt --email ann@example.org --remote /mnt/coffer",
+                "coffer join --kit kit.txt --email ann@example.org --remote-host cloud.example.org",
             ],
             codes: [
                 .wrongPassword, .kdfOutOfBounds, .vaultExists, .weakPassword, .vaultInUse, .integrityError,
@@ -42,6 +49,12 @@ struct Join: ParsableCommand {
         name: .long, help: ArgumentHelp("Where the remote is, instead of what the kit says.", valueName: "url"),
         completion: .directory)
     var remote: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The remote's host, compared instead of asked for; a port may follow.", valueName: "host"))
+    var remoteHost: String?
 
     @OptionGroup var options: RemoteOptions
 
@@ -97,15 +110,16 @@ struct Join: ParsableCommand {
     /// The kit in a file, and the remote that it or --remote names.
     private func prepared(_ file: String) throws -> (kit: Kit, remote: RemoteSettings) {
         let kit = try KitReader.read(file)
-        return (kit, try options.settings(address(kit)))
-    }
-
-    private func address(_ kit: Kit) throws -> String {
-        if let remote { return remote }
-        guard kit.remote.isEmpty else { return kit.remote }
-        throw Failure(
-            .usage, "The kit says nothing of a remote: it was issued before one was set.",
-            hint: "Name it with --remote, or issue another kit.")
+        if let remote {
+            let settings = try options.settings(remote)
+            if let remoteHost { try settings.address.requireHost(remoteHost) }
+            return (kit, settings)
+        }
+        let named = try KitRemote(kit)
+        try named.confirm(host: remoteHost)
+        var settings = try options.settings(named.url)
+        settings.isFromKit = true
+        return (kit, settings)
     }
 
     /// The six words tell this vault from one that somebody has made to be joined.

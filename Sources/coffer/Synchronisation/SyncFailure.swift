@@ -149,7 +149,8 @@ extension Failure {
         self.init(.usage, "This is no address of a remote: \(why).", hint: hint)
     }
 
-    private static func explanation(_ error: RemoteAddressError) -> (String, String) {
+    /// Why it is none, and what to do.
+    static func explanation(_ error: RemoteAddressError) -> (String, String) {
         let form = "Take a folder's path, file:///folder, or https://user@host/path/."
         switch error {
         case .empty: return ("it is empty", form)

@@ -47,9 +47,12 @@ struct TwoDevices {
     func join(_ arguments: String..., expecting code: Int32 = 0) throws -> Command.Result {
         try b.coffer(
             ["join", "--kit", kit, "--email", Self.email, "--device-name", "beta", "--password-file", b.passwordFile]
-                + TwoDevices.cost + (arguments.contains("--fingerprint") ? [] : a.fingerprint) + arguments
+                + TwoDevices.cost + (arguments.contains("--fingerprint") ? [] : a.fingerprint) + host + arguments
         ).run(expecting: code)
     }
+
+    /// That the kit's remote is expected to be at a server of this machine, where it is.
+    private var host: [String] { place.address == nil ? [] : ["--remote-host", "127.0.0.1"] }
 
     /// The lowest cost of unlocking.
     static let cost = ["--kdf-memory", "64", "--kdf-passes", "3"]

@@ -22,6 +22,9 @@ import Testing
             try terminal.send(TestVault.password + "\r")
             try terminal.expect("Kit (a picture, or a file with its text): ")
             try terminal.send(devices.kit + "\r")
+            try terminal.expect("a folder of this machine: ")
+            try terminal.expect("Is that your remote? [yes/no] ")
+            try terminal.send("yes\r")
             try terminal.expect("Fingerprint: ")
             let words = try terminal.expect("\n").trimmingCharacters(in: .whitespacesAndNewlines)
             #expect(words.split(separator: " ").count == 6)
@@ -70,7 +73,7 @@ import Testing
         try TwoDevices.with(joined: false) { devices in
             let arguments = ["join", "--email", TwoDevices.email, "--kit", devices.kit] + TwoDevices.cost
             let terminal = try Pseudoterminal(
-                devices.b.coffer(arguments + ["--password-file", devices.b.passwordFile]))
+                devices.b.coffer(arguments + ["--password-file", devices.b.passwordFile, "--remote", devices.url]))
             try terminal.expect("the same words")
             try terminal.send("no\r")
             #expect(try terminal.wait() == 33)
