@@ -8,13 +8,14 @@ extension KitImage {
     public static let maximumFileSize = 32 << 20
     /// The most pixels that are unpacked, a byte each.
     public static let maximumPixelCount = 64 << 20
-    /// The largest file that is taken for a text, in bytes.
-    static let maximumTextFileSize = 4 * maximumTextSize
+    /// The largest file that is taken for a text, in bytes; a page as SVG has about 100,000.
+    static let maximumTextFileSize = 1 << 20
 
     /// The text of a kit.
     ///
     /// - Parameters:
-    ///   - file: a PNG or JPEG picture in which the kit is one of the symbols, at any angle; or the text itself.
+    ///   - file: a PNG or JPEG picture in which the kit is one of the symbols, at any angle; the text itself; or a page
+    ///     as text or SVG, with the kit between two lines of its own.
     ///   - isKit: whether a text is a whole kit; the first that is one is taken.
     /// - Throws: ``KitImageError``; only `noKitInPicture` and `noKitInText` come after everything was tried.
     public static func read(
@@ -23,11 +24,26 @@ extension KitImage {
         guard file.count <= maximumFileSize else { throw .fileTooLarge(limit: maximumFileSize) }
         if file.starts(with: PNG.signature) { return try find(in: try PNG.decode(file), isKit) }
         if file.starts(with: JPEG.signature) { return try find(in: try JPEG.decode(file), isKit) }
-        guard file.allSatisfy({ (0x20...0x7E).contains($0) || (0x09...0x0D).contains($0) }) else {
-            throw .unknownFormat
+        guard isText(file) else { throw .unknownFormat }
+        guard file.count <= maximumTextFileSize else { throw .noKitInText }
+        if file.count <= 4 * maximumTextSize, isKit(file) { return file }
+        guard let kit = blocks(in: file).first(where: isKit) else { throw .noKitInText }
+        return kit
+    }
+
+    /// UTF-8 without control characters but blanks and line ends.
+    private static func isText(_ file: [UInt8]) -> Bool {
+        file.allSatisfy { $0 >= 0x20 && $0 != 0x7F || (0x09...0x0D).contains($0) }
+            && String(validating: file, as: UTF8.self) != nil
+    }
+
+    /// What stands between the lines that a page has its kit between.
+    private static func blocks(in file: [UInt8]) -> [[UInt8]] {
+        String(decoding: file, as: UTF8.self).split(separator: KitPage.beginning).dropFirst().compactMap { rest in
+            guard let end = rest.firstRange(of: KitPage.end) else { return nil }
+            let block = Array(rest[..<end.lowerBound].utf8)
+            return block.count <= 4 * maximumTextSize ? block : nil
         }
-        guard file.count <= maximumTextFileSize, isKit(file) else { throw .noKitInText }
-        return file
     }
 
     /// Looks at one view of the picture after the other, those first that cost little and find much.
@@ -48,6 +64,11 @@ extension KitImage {
             return kit
         }
         for window in [24, 48, 96] { if let kit = try kit(in: sheet.sharpened(window: window)) { return kit } }
+        // The code is a part of a page: what is out of focus there needs the pixels that there are.
+        if picture.edge > 1600 {
+            let page = try picture.reduced(to: 3000)
+            for window in [24, 48] { if let kit = try kit(in: page.sharpened(window: window)) { return kit } }
+        }
         for lean in leans { if let kit = try kit(in: sheet.leaned(lean)) { return kit } }
         throw .noKitInPicture
     }

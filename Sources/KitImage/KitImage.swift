@@ -1,8 +1,9 @@
-/// Pictures of a kit: its text as a QR symbol, as PNG, SVG or characters for a terminal, and read back from a photograph.
+/// Pictures of a kit: its text as a QR symbol, as PNG or characters for a terminal, and read back from a photograph.
 ///
 /// A kit's text holds the account key only wrapped by the master password (see Sealing's `Kit`), so it may
 /// live in ordinary arrays. This module knows pixels and nothing of keys: libqrencode places the modules, zbar finds
-/// them, libpng and libjpeg-turbo pack and unpack pictures.
+/// them, libpng and libjpeg-turbo pack and unpack pictures. A ``KitPage`` has the symbol on a sheet of paper that says
+/// what it is.
 ///
 /// Terms are those of ISO/IEC 18004: a *module* is one dark or light square, a *symbol* is all of them, the
 /// *quiet zone* is the light margin of four modules without which readers do not find the symbol.
@@ -20,13 +21,6 @@ public enum KitImage {
         guard (1...32).contains(scale) else { throw .invalidScale(scale) }
         let symbol = try Symbol(encoding: text)
         return try PNG.encode(GreyPicture(symbol, scale: scale))
-    }
-
-    /// An SVG picture, UTF-8, one path, 8 user units a module: sharp at every size, for printing.
-    ///
-    /// - Throws: as ``png(_:scale:)``.
-    public static func svg(_ text: [UInt8]) throws(KitImageError) -> [UInt8] {
-        SVG.encode(try Symbol(encoding: text))
     }
 
     /// Lines of half-block characters, UTF-8, each ended by a line feed.

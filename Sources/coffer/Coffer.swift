@@ -21,7 +21,7 @@ struct Coffer: ParsableCommand {
 
               coffer remote set https://ann@cloud.example.org/dav/coffer/
               coffer sync
-              coffer kit --png kit.png
+              coffer kit --output kit.png
               coffer join --kit kit.png        (on the other one)
 
             Exit codes: \(VerbHelp.list(ExitCode.allCases)).

@@ -12,7 +12,8 @@ struct Init: ParsableCommand {
             """
             Draws a random account key, wraps it with your master password, and makes an empty vault. Prints the \
             vault's id and six words by which you compare it when a second device joins. With --kit also writes \
-            the kit: the wrapped account key as a QR code, for a second device and as a backup on paper.
+            the kit: a page with the wrapped account key, for a second device and as a backup on paper. Nobody can bring \
+            back a master password that is forgotten: no kit, no other device, and no maker of this program.
 
             Without --kdf-memory and --kdf-passes, the cost of deriving the key is measured and chosen so that \
             unlocking takes about half a second on this machine.
@@ -81,7 +82,9 @@ struct Init: ParsableCommand {
         if let kit {
             let text = try KitWriter.issue(
                 made, password: secret, email: email ?? "", parameters: KDFOptions.kit(parameters))
-            try KitWriter.write(text, to: kit, as: KitWriter.form(of: kit) ?? .text, besides: path)
+            let words = made.fingerprint.joined(separator: " ")
+            let sheet = IssuedSheet(kit: text, fingerprint: words, address: email ?? "")
+            try KitWriter.write(sheet, to: kit, as: KitWriter.form(of: kit) ?? .text, besides: path)
         }
         if !SecretBytes.isLockedInMemory {
             Console.say("Warning: memory cannot be locked here (ulimit -l), so keys could be swapped to disk.")

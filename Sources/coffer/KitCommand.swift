@@ -8,17 +8,22 @@ internal import VaultFileSystem
 struct KitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kit",
-        abstract: "Issue a kit: the account key, wrapped by the master password, as a QR code.",
+        abstract: "Issue a kit: a page with the account key, wrapped by the master password.",
         discussion: VerbHelp.text(
             """
-            The kit lets a second device join and serves as a backup on paper. It opens with the e-mail address \
-            and the master password only, at a higher cost than unlocking. The address is the account's, unless --email \
-            names another one. It says where the remote is, where one is set, and the other devices are told of it. \
-            With --mail it is printed as a message to the address, with the picture attached: mail is not secret, so \
-            that kit costs twice as much again.
+            The kit lets a second device join and serves as a backup on paper: a page with a QR code and its letters, \
+            the account's address, the vault's six words, the date, what it is for, and how to join. It is shown on the \
+            terminal, or written to files by their ending: .png, .svg and .txt are to be printed, and each is read back \
+            by `coffer join`, from a photograph of the paper, too.
+
+            It opens with the e-mail address and the master password of today only, at a higher cost than unlocking. \
+            The address is the account's, unless --email names another one. It says where the remote is, where one is \
+            set, and the other devices are told of it. Nothing on it can be changed without it failing to open. With \
+            --mail it is printed as a message to the address, with the code attached as a picture: mail is not secret, \
+            so that kit costs twice as much again.
             """,
             examples: [
-                "coffer kit --png kit.png", "coffer kit --text --email bob@example.org | lpr",
+                "coffer kit --output kit.png", "coffer kit --output kit.txt --email bob@example.org && lpr kit.txt",
                 "coffer kit --mail | sendmail -t",
             ],
             codes: .opening))
@@ -27,16 +32,22 @@ struct KitCommand: ParsableCommand {
     @OptionGroup var password: PasswordOptions
 
     @Option(
-        name: .long, help: ArgumentHelp("Write a PNG picture.", valueName: "file"),
+        name: .long,
+        help: ArgumentHelp("Write the page, as .png, .svg or .txt by its ending; may be repeated.", valueName: "file"),
+        completion: .file(extensions: ["png", "svg", "txt"]))
+    var output: [String] = []
+
+    @Option(
+        name: .long, help: ArgumentHelp("Write the page as a PNG picture, whatever the ending.", valueName: "file"),
         completion: .file(extensions: ["png"]))
     var png: String?
 
     @Option(
-        name: .long, help: ArgumentHelp("Write an SVG picture.", valueName: "file"),
+        name: .long, help: ArgumentHelp("Write the page as an SVG picture, whatever the ending.", valueName: "file"),
         completion: .file(extensions: ["svg"]))
     var svg: String?
 
-    @Flag(name: .long, help: "Print the kit as text instead of as a picture.")
+    @Flag(name: .long, help: "Print the kit's letters alone, in one line, for programs.")
     var text = false
 
     @Flag(name: .long, help: "Print a message to the address, ready to be sent, with the kit as a picture.")
@@ -52,6 +63,9 @@ struct KitCommand: ParsableCommand {
 
     func validate() throws {
         if let email, !email.isEmpty { try EmailOption.check(email, "--email") }
+        if output.contains(where: { KitWriter.form(of: $0) == nil }) {
+            throw ValidationError("--output takes a name that ends in .png, .svg or .txt.")
+        }
         guard mail else { return }
         guard !text else { throw ValidationError("--mail and --text both print; take one of them.") }
         if let email, !KitMail.takes(email) { throw ValidationError(KitCommand.needsPlainAddress) }
@@ -62,17 +76,15 @@ struct KitCommand: ParsableCommand {
 
     func run() throws {
         try vault.requireFile()
-        for file in [png, svg].compactMap({ $0 }) { try KitWriter.check(file, besides: vault.path) }
+        for file in files { try KitWriter.check(file.name, besides: vault.path) }
         let mount = try vault.mount
         let issued = try mount.map { try issue(mounted: $0) } ?? issueUnmounted()
-        let kit = issued.kit
-        if let png { try KitWriter.write(kit, to: png, as: .png, besides: vault.path) }
-        if let svg { try KitWriter.write(kit, to: svg, as: .svg, besides: vault.path) }
-        if text { unsafe Console.result((kit + [0x0A]).span.bytes) }
-        if mail { try printMessage(kit, to: issued.address) }
-        if png == nil, svg == nil, !text, !mail {
-            let picture = try KitWriter.render(kit, as: .terminal)
-            unsafe Console.result(picture.span.bytes)
+        for file in files { try KitWriter.write(issued, to: file.name, as: file.form, besides: vault.path) }
+        if text { unsafe Console.result((issued.kit + [0x0A]).span.bytes) }
+        if mail { try printMessage(issued.kit, to: issued.address) }
+        if files.isEmpty, !text, !mail {
+            let page = try KitWriter.render(issued.page, as: .terminal)
+            unsafe Console.result(page.span.bytes)
         }
         Console.say("Fingerprint: \(issued.fingerprint)")
         Console.say(
@@ -81,10 +93,9 @@ struct KitCommand: ParsableCommand {
                 : "The kit is bound to \(issued.address): joining asks for that address.")
     }
 
-    private struct Issued {
-        let kit: [UInt8]
-        let fingerprint: String
-        let address: String
+    private var files: [(name: String, form: KitWriter.Form)] {
+        output.map { ($0, KitWriter.form(of: $0) ?? .text) } + (png.map { [($0, .png)] } ?? [])
+            + (svg.map { [($0, .svg)] } ?? [])
     }
 
     /// The address that was given, or the account's; the one of a message has to be fit for a header.
@@ -115,7 +126,7 @@ struct KitCommand: ParsableCommand {
     }
 
     /// The process behind the mount has the vault open: it is asked to.
-    private func issue(mounted mount: MountTable.Mount) throws -> Issued {
+    private func issue(mounted mount: MountTable.Mount) throws -> IssuedSheet {
         let client = SyncClient(mount, vault.path)
         let address = try chosen(
             Interrupts.blocked { try client.perform(.account, secret: SecretBytes(count: 0)).account?.email })
@@ -127,7 +138,7 @@ struct KitCommand: ParsableCommand {
                 Interrupts.block()
                 client.announceKit()
             }
-            return Issued(kit: kit.text, fingerprint: kit.fingerprint, address: address)
+            return IssuedSheet(kit: kit.text, fingerprint: kit.fingerprint, address: address)
         } catch {
             throw Failure(error, vault: vault.path)
         }
@@ -135,7 +146,7 @@ struct KitCommand: ParsableCommand {
 
     private func hasRemote(_ kit: [UInt8]) -> Bool { Kit(text: kit)?.remote.isEmpty == false }
 
-    private func issueUnmounted() throws -> Issued {
+    private func issueUnmounted() throws -> IssuedSheet {
         let secret = try password.read(locked: vault.path)
         let opened = try vault.open(secret)
         return try vault.withHost(opened) { client in
@@ -147,7 +158,7 @@ struct KitCommand: ParsableCommand {
             let kit = try KitWriter.issue(
                 opened, password: secret, email: address, parameters: KDFOptions.kit(unlock, isMailed: mail))
             if hasRemote(kit) { client.announceKit() }
-            return Issued(kit: kit, fingerprint: opened.fingerprint.joined(separator: " "), address: address)
+            return IssuedSheet(kit: kit, fingerprint: opened.fingerprint.joined(separator: " "), address: address)
         }
     }
 }

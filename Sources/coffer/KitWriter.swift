@@ -5,7 +5,7 @@ internal import Sealing
 internal import SystemPackage
 internal import Vault
 
-/// Writes a kit as a picture or as text.
+/// Writes a kit as a page: a picture or text.
 enum KitWriter {
     enum Form { case png, svg, text, terminal }
 
@@ -70,9 +70,9 @@ enum KitWriter {
     }
 
     /// Whole or not at all, and for its owner only, also where there was such a file for others to read.
-    static func write(_ kit: [UInt8], to file: String, as form: Form, besides vault: FilePath) throws {
+    static func write(_ sheet: IssuedSheet, to file: String, as form: Form, besides vault: FilePath) throws {
         try check(file, besides: vault)
-        let bytes = try render(kit, as: form)
+        let bytes = try render(sheet.page, as: form)
         let isNew = !isOpenedAsItIs(file)
         let target = isNew ? "\(file).\(UUID().uuidString.prefix(8)).tmp" : file
         do {
@@ -91,13 +91,13 @@ enum KitWriter {
         Console.say("Kit written to \(file). Keep it apart from the master password.")
     }
 
-    static func render(_ kit: [UInt8], as form: Form) throws -> [UInt8] {
+    static func render(_ page: KitPage, as form: Form) throws -> [UInt8] {
         do throws(KitImageError) {
             switch form {
-            case .png: return try KitImage.png(kit)
-            case .svg: return try KitImage.svg(kit)
-            case .terminal: return try KitImage.terminal(kit, colors: Console.usesColours)
-            case .text: return kit + [0x0A]
+            case .png: return try page.png()
+            case .svg: return try page.svg()
+            case .terminal: return try page.terminal(colors: Console.usesColours)
+            case .text: return page.text()
             }
         } catch {
             throw Failure(.otherError, "The kit cannot be drawn: \(error).")

@@ -12,7 +12,7 @@ struct Rotate: ParsableCommand {
             Do this where a kit and its password may be in wrong hands; `coffer devices revoke` does it for a lost \
             device. `coffer passwd` alone revokes nothing.
             """,
-            examples: ["coffer rotate", "coffer kit --png kit.png"],
+            examples: ["coffer rotate", "coffer kit --output kit.png"],
             codes: .opening + [
                 .remoteUnreachable, .remoteRolledBack, .remoteForked, .mismatch, .deviceRevoked,
             ]))

@@ -30,6 +30,46 @@ import Testing
         }
     }
 
+    /// What whoever finds the page in ten years needs, in each form that has letters.
+    @Test func pageSaysWhatItIs() throws {
+        try TestVault.with(initialized: false) { vault in
+            let made = try vault.make("--email", "ann@example.org", "--kit", "first.txt")
+            let words = try #require(made.text.firstMatch(of: #/Fingerprint: ([a-z ]+)/#)).1
+            let today = Date().formatted(.iso8601.year().month().day())
+            try vault.opened("remote", "set", "--create", vault.home.file("remote")).run(expecting: 0)
+            let files = ["kit.txt", "kit.svg", "kit.PNG"].flatMap { ["--output", $0] }
+            let password = ["--password-file", vault.passwordFile]
+            let result = try vault.coffer(["kit", "--text"] + files + password).run(expecting: 0)
+            let shown = try vault.opened("kit").run(expecting: 0).text
+            let texts = try ["first.txt", "kit.txt", "kit.svg"].map { file in
+                String(decoding: try Posix.read(vault.home.file(file)), as: UTF8.self)
+            }
+            for text in texts + [shown] {
+                let flat = text.replacing(#/<[^>]*>/#, with: " ").replacing(#/\s+/#, with: " ")
+                for part in [
+                    "ann@example.org", String(words), today, "WHAT THIS IS FOR", "HOW TO JOIN", " 1. Install",
+                    " 2. Run",
+                    " 3. Compare", "coffer join --kit", "forgotten",
+                ] { #expect(flat.lowercased().contains(part.lowercased()), "\(part) is not in \(flat)") }
+            }
+            #expect(texts[0].contains("join with --remote URL") && texts[1].contains("file:///"))
+            let kit = result.text.trimmingCharacters(in: .newlines)
+            #expect(try decoded(vault.home, "kit.PNG") == kit)
+            for text in texts[1...] {
+                let block = text.firstMatch(of: #/-----BEGIN COFFER KIT-----([^-]*)-----END COFFER KIT-----/#)
+                #expect(try #require(block).1.filter { !$0.isWhitespace } == kit)
+            }
+            try vault.opened("kit", "--output", "kit.pdf").run(expecting: 64)
+        }
+    }
+
+    @Test func initSaysThatAForgottenPasswordIsGone() throws {
+        try TestVault.with(initialized: false) { vault in
+            let said = try vault.make().errorText
+            #expect(said.contains("Nobody can bring back a master password that is forgotten"))
+        }
+    }
+
     @Test func withInit() throws {
         try TestVault.with(initialized: false) { vault in
             try vault.make("--email", "me@example.org", "--kit", vault.home.file("kit.png"))

@@ -118,10 +118,11 @@ import Testing
         #expect(throws: KitImageError.noKitInText) { try read([]) }
     }
 
-    /// Among them what some telephones write (HEIC), and a picture of the kit as SVG with its XML.
+    /// Among them what some telephones write (HEIC), and a drawing that is no page of a kit.
     @Test func attack30OtherFormats() throws {
         #expect(throws: KitImageError.unknownFormat) { try read([0, 0, 0, 24] + Array("ftypheic".utf8)) }
         #expect(throws: KitImageError.unknownFormat) { try read([UInt8](repeating: 0, count: 1 << 20)) }
-        #expect(throws: KitImageError.noKitInText) { try read(try KitImage.svg(ReadingTests.text)) }
+        #expect(throws: KitImageError.noKitInText) { try read(Array("<svg></svg>".utf8)) }
+        #expect(throws: KitImageError.unknownFormat) { try read([0xFF, 0xFE] + Array("COFFER1:".utf8)) }
     }
 }

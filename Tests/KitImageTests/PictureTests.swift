@@ -37,14 +37,6 @@ import Testing
         #expect(try read(png) == text)
     }
 
-    @Test(arguments: counts) func svgIsRead(count: Int) throws {
-        let text = Self.kit(count: count)
-        let home = try TemporaryHome()
-        try Data(KitImage.svg(Array(text.utf8))).write(to: URL(filePath: home.file("kit.svg")))
-        try home.command("rsvg-convert", ["--output", "kit.png", "kit.svg"]).run(expecting: 0)
-        #expect(try read(Data(contentsOf: URL(filePath: home.file("kit.png")))) == text)
-    }
-
     /// Lower case and punctuation need a larger symbol, nothing else.
     @Test func anyPrintableText() throws {
         let text = "coffer kit ~ {a-z} \"quoted\" \\ %"

@@ -60,6 +60,47 @@ import Testing
                     + "-composite -blur 0x2 -quality 40", "jpg"),
         ] + leaned
 
+    /// The same of a page, on paper of A4: the code is a third of its width.
+    static let photographsOfPages: [Photograph] =
+        [
+            Photograph("as it is", "-depth 8"),
+            Photograph("JPEG of quality 40", "-quality 40", "jpg"),
+            Photograph("upside down", "-rotate 180", "jpg"),
+            Photograph("lying on its side", "-rotate 90 -quality 60", "jpg"),
+            Photograph("turned by 7 degrees on a table", "\(border) -background #556 -rotate 7"),
+            Photograph("turned by 33 degrees", "-background white -rotate 33"),
+            Photograph("half as large", "-resize 50%"),
+            Photograph("a third as large", "-resize 33%"),
+            Photograph("twice as large, with noise", "-resize 200% -seed 3 -attenuate 2 +noise Gaussian", "jpg"),
+            Photograph("out of focus", "-blur 0x4"),
+            Photograph("with noise", "-colorspace Gray -seed 3 -attenuate 4 +noise Gaussian"),
+            Photograph(
+                "in a shadow", "( -size 1654x2339 gradient:#fff-#333 ) -compose multiply -composite -quality 60", "jpg"),
+            Photograph("black on yellow", "-fill #ffe9a0 -opaque white -quality 70", "jpg"),
+        ]
+        + [22, 30].map { angle in
+            Photograph(
+                "leaned back by \(angle) degrees",
+                "-virtual-pixel background -background #654 -distort Perspective \(corners(leanedBy: angle)) -blur 0x1 "
+                    + "-quality 60", "jpg")
+        }
+
+    /// Where a pinhole camera two sheets away sees the corners of a page that is leaned back.
+    private static func corners(leanedBy angle: Double) -> String {
+        let (width, height, turn) = (1654.0, 2339.0, angle * .pi / 180)
+        return [(0.0, 0.0), (1, 0), (0, 1), (1, 1)].map { corner in
+            let (x, y) = ((corner.0 - 0.5) * width, (corner.1 - 0.5) * height)
+            let scale = 0.85 * 2 * height / (2 * height - y * sin(turn))
+            let seen = (width / 2 + x * scale, height / 2 + y * cos(turn) * scale)
+            return [corner.0 * width, corner.1 * height, seen.0, seen.1].map { "\(Int($0))" }.joined(separator: ",")
+        }.joined(separator: ",")
+    }
+
+    @Test(arguments: photographsOfPages) func photographOfAPageIsRead(_ photograph: Photograph) throws {
+        let file = try Self.convert(PageTests.page(Self.text).png(), photograph.arguments, to: photograph.ending)
+        #expect(try KitImage.read(file, where: Self.isKit) == Self.text)
+    }
+
     @Test(arguments: photographs) func photographIsRead(_ photograph: Photograph) throws {
         let file = try Self.convert(KitImage.png(Self.text), photograph.arguments, to: photograph.ending)
         #expect(try KitImage.read(file, where: Self.isKit) == Self.text)

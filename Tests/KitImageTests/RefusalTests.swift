@@ -7,7 +7,7 @@ import Testing
     }
 
     @Test(arguments: [UInt8(0), 0x0A, 0x7F, 0xC3]) func unprintableText(byte: UInt8) {
-        #expect(throws: KitImageError.unprintable(offset: 2)) { try KitImage.svg([65, 66, byte]) }
+        #expect(throws: KitImageError.unprintable(offset: 2)) { try KitImage.png([65, 66, byte]) }
     }
 
     @Test func textAboveEverySymbol() {
