@@ -35,7 +35,8 @@ struct AttendantProcess: Sendable {
         unsafe posix_spawn_file_actions_adddup2(&actions, unmounter.descriptor, self.unmounter.descriptor)
         unsafe posix_spawn_file_actions_adddup2(&actions, runner.descriptor, self.runner.descriptor)
         var process = pid_t()
-        var words = unsafe [name, mountPoint.string].map { unsafe strdup($0) } + [nil]
+        let arguments: [String] = [name, mountPoint.string]
+        var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
         // The process of the mount may be stopped together with it, by a terminal or a service manager, and needs it then: it
         // ends by nothing but the end of its sockets, and begins with these signals blocked.

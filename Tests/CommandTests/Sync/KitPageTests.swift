@@ -16,7 +16,7 @@ import Testing
             for file in files + ["photo.jpg"] {
                 try b.coffer(
                     ["join", "--kit", file, "--email", TwoDevices.email, "--password-file", b.passwordFile]
-                        + TwoDevices.cost
+                        + TwoDevices.cost + devices.a.fingerprint
                 ).run(expecting: 0)
                 #expect(try b.show("note") == "first line\n")
                 try FileManager.default.removeItem(atPath: b.file)

@@ -4,14 +4,18 @@ import Testing
 
 /// Attack 37: a kit whose address or identifier was changed, and what a kit may lead a joining device to.
 @Suite struct KitRemoteTests {
+    /// What says that somebody has compared the words, where a join does not get as far as that.
+    private static let anyWords = ["--fingerprint", "any"]
+
     /// `coffer join` on B with a kit's text, where nobody can be asked.
     private func join(
-        _ vault: TestVault, _ kit: String, _ arguments: [String] = [], expecting code: Int32
+        _ vault: TestVault, _ kit: String, _ arguments: [String] = [], words: [String] = anyWords,
+        expecting code: Int32
     ) throws -> Command.Result {
         try vault.home.write(kit, to: "kit.txt")
         return try vault.coffer(
             ["join", "--kit", "kit.txt", "--email", TwoDevices.email, "--password-file", vault.passwordFile]
-                + TwoDevices.cost + arguments
+                + TwoDevices.cost + words + arguments
         ).run(expecting: code)
     }
 
@@ -41,7 +45,7 @@ import Testing
             let forged = try ForgedKit.remote("b'file://\(path)'").text(of: kit, in: b.home)
             #expect(try join(b, forged, expecting: 12).errorText.contains("a folder of this machine: \(copy)\n"))
             expectNothing(b)
-            _ = try join(b, kit, ["--remote", copy], expecting: 0)
+            _ = try join(b, kit, ["--remote", copy], words: a.fingerprint, expecting: 0)
             #expect(try b.show("note") == "first line\n")
         }
     }
@@ -61,7 +65,7 @@ import Testing
             #expect(alone.errorText.contains("at the host 127.0.0.1: \(url)\n"))
             #expect(alone.errorText.contains("--remote-host"))
             // Before the password is asked for.
-            try b.coffer(["join", "--kit", "kit.txt", "--email", TwoDevices.email]).run(expecting: 64)
+            try b.coffer(["join", "--kit", "kit.txt", "--email", TwoDevices.email] + Self.anyWords).run(expecting: 64)
             for host in ["cloud.example.org", "127.0.0.1:1", "127.0.0.1.example.org", ""] {
                 let result = try join(b, kit, ["--remote-host", host], expecting: 33)
                 #expect(result.errorText.contains("not at \(host) but at 127.0.0.1:\(relay.port)"))
@@ -89,7 +93,7 @@ import Testing
             #expect(try terminal.wait() == 0)
             for host in ["127.0.0.1", "127.0.0.1:\(relay.port)"] {
                 try FileManager.default.removeItem(atPath: b.file)
-                _ = try join(b, kit, ["--remote-host", host], expecting: 0)
+                _ = try join(b, kit, ["--remote-host", host], words: a.fingerprint, expecting: 0)
             }
         }
     }
@@ -116,7 +120,8 @@ import Testing
         ]
         for (address, code, says) in cases {
             try home.write(ForgedKit.remote(address).text(of: vault, in: home), to: "kit.txt")
-            let result = try home.coffer("join", "--kit", "kit.txt", "--email", "a@b").run(expecting: code)
+            let result = try home.coffer("join", "--kit", "kit.txt", "--email", "a@b", "--fingerprint", "any")
+                .run(expecting: code)
             #expect(result.errorText.contains(says), "\(address): \(result.errorText)")
             #expect(result.text.isEmpty && !result.errorText.contains("\u{1B}") && !result.errorText.contains("secret"))
             #expect(result.errorText.split(separator: "\n").count { $0.hasPrefix("coffer:") } == 1)
@@ -127,7 +132,8 @@ import Testing
     @Test func kitOfALaterProgram() throws {
         let home = try TemporaryHome()
         try home.write(ForgedKit.laterFormat.text(of: Self.kitOfTheFirstFormat, in: home), to: "kit.txt")
-        let result = try home.coffer("join", "--kit", "kit.txt", "--email", "a@b").run(expecting: 1)
+        let result = try home.coffer("join", "--kit", "kit.txt", "--email", "a@b", "--fingerprint", "any")
+            .run(expecting: 1)
         #expect(result.errorText.contains("newer coffer") && result.errorText.contains("Update coffer"))
         #expect(!result.errorText.contains("damage"))
     }
@@ -146,7 +152,8 @@ import Testing
                 let address = "b'file://\(remote.replacing(" ", with: "%20"))'"
                 kit = try ForgedKit.remote(address).text(of: kit, in: vault.home)
             }
-            let result = try join(vault, kit, format == 1 ? [] : ["--remote", remote], expecting: 0)
+            let words = ["--fingerprint", "tilos gokuj bidog nomis mofis bitov"]
+            let result = try join(vault, kit, format == 1 ? [] : ["--remote", remote], words: words, expecting: 0)
             #expect(result.errorText.contains("first format") == (format == 1))
             #expect(try vault.show("note") == "first line\n")
         }
@@ -175,7 +182,7 @@ import Testing
                 #expect(try join(b, kit, host, expecting: 30).errorText.contains("refuses"))
                 #expect(authorizations() == before)
                 try b.home.write("machine 127.0.0.1 login ann password cloud\n", to: ".netrc")
-                _ = try join(b, kit, host, expecting: 0)
+                _ = try join(b, kit, host, words: a.fingerprint, expecting: 0)
 
                 let joined = authorizations()
                 #expect(joined > before)

@@ -86,7 +86,7 @@ import Testing
                     [
                         "join", "--kit", devices.kit, "--email", TwoDevices.email, "--device-name", "gamma",
                         "--password-file", c.passwordFile,
-                    ] + TwoDevices.cost
+                    ] + TwoDevices.cost + devices.a.fingerprint
                 ).run(expecting: 0)
                 let undone = try c.opened("devices", "revoke", "beta", "--undo-since", "1h", "--json")
                     .run(expecting: 0)
