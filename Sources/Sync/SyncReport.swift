@@ -18,6 +18,8 @@ public struct SyncReport: Equatable, Sendable {
     public var newer: [String] = []
     /// Segments of devices that had been shut out.
     public var refused = 0
+    /// What was taken back that devices had written after they were shut out.
+    public var takenBack: [Identifier: UndoReport] = [:]
     /// Segments that others speak of and that have not been there for several looks: somebody may be keeping them back.
     public var withheld: [Alarm] = []
     /// The snapshot that this device began with, or caught up by.

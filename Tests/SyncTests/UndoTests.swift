@@ -67,6 +67,25 @@ import Testing
         #expect(versions.count == 3)
     }
 
+    /// Attack 34: what it writes behind the place where it is cut is taken back by whoever has taken it in.
+    @Test func attack34_whatDoesNotCountIsTakenBack() async throws {
+        let (pair, start) = try await before(3)
+        guard case .segment(let next) = start else { return }
+        let honest = try pair.devices[0].tree()
+        try pair.save("edited", "forged", on: 1)
+        try pair.save("made", "a new one", on: 1)
+        try pair.devices[1].move(try pair.item("moved", on: 1), to: .root, as: "elsewhere")
+        for device in [1, 2] { try await pair.sync(device) }
+        #expect(try pair.devices[2].tree() != honest)
+        let thief = pair.devices[1].keys.device
+        _ = try await pair.engine(0).rotate(
+            admin: VaultFamily.three.get().admin.key, shuttingOut: [thief: next - 1], seconds: 0)
+        #expect(try await pair.sync(0).takenBack[thief]?.left == [])
+        #expect(try await pair.sync(2).takenBack[thief] != nil)
+        for device in [0, 2, 0] { #expect(try await pair.sync(device).takenBack.isEmpty) }
+        for device in [0, 2] { #expect(try pair.devices[device].tree() == honest) }
+    }
+
     /// Whoever has edited on top of its edits keeps that, and is told of it.
     @Test func honestEditsOnTopStay() async throws {
         let (pair, start) = try await before()

@@ -16,7 +16,15 @@ final class VaultFamily: Sendable {
     private let vaults: [Data]
     private let accountKey: AccountKey
     private let enrolments: [Enrolment?]
+    /// Who may shut devices out.
+    let admin: Admin
     var count: Int { enrolments.count }
+
+    final class Admin: Sendable {
+        let key: AdminKey
+
+        init(_ key: consuming AdminKey) { self.key = key }
+    }
 
     /// A new folder for vaults whose files need not last: in memory, where the system has a place for that.
     static func folder(_ name: String) -> URL {
@@ -53,7 +61,7 @@ final class VaultFamily: Sendable {
                 deviceKeys: keys, password: password, options: options)
             try replica.close()
         }
-        self.enrolments = enrolments
+        (self.enrolments, self.admin) = (enrolments, Admin(admin))
         vaults = try (0..<count).map { try Data(contentsOf: path.appendingPathComponent("\($0)")) }
     }
 

@@ -91,10 +91,24 @@ extension SyncEngine {
             guard let read = state.seen[device], try await isApart(device, read, cut),
                 let common = try await common(device)
             else { continue }
+            report.takenBack[device] = try undo(device, from: .segment(common.sequence + 1))
             try changeState { $0.goBack(device, to: common.sequence > 0 ? common : nil) }
             devices.insert(device)
         }
         return devices
+    }
+
+    /// Takes back what a device has written behind the last segment that counts and that was taken in here, by edits of this
+    /// device. Each device that has read it does so, to the same: what had been there before.
+    func takeBack() throws(SyncError) {
+        for (device, cut) in standing.cuts.sorted(by: { $0.key < $1.key }) where device != own {
+            guard state.members[own]?.revokedAfter == nil, state.members[device]?.revokedAfter != nil,
+                let read = state.seen[device]?.sequence,
+                read > max(cut.sequence, state.takenBack[device] ?? 0)
+            else { continue }
+            report.takenBack[device] = try undo(device, from: .segment(cut.sequence + 1))
+            try changeState { $0.takenBack[device] = read }
+        }
     }
 
     private func isApart(

@@ -40,6 +40,7 @@ extension SyncEngine {
             reading.stopped.formUnion(faults.keys)
             try await readLogs(devices, logs, &reading)
         }
+        if only == nil { try takeBack() }
         if report.pulledSegments > 0 { try retrySetAside() }
         if !report.conflicts.isEmpty { try mergeEdits() }
         let waiting = reading.queues.values.flatMap { $0 }

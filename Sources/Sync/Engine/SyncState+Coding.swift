@@ -182,6 +182,11 @@ extension SyncState {
             sink.append(UInt16(truncatingIfNeeded: trail.count))
             for position in trail { sink.append(position: position) }
         }
+        sink.append(UInt16(truncatingIfNeeded: takenBack.count))
+        for (device, sequence) in takenBack.sorted(by: { $0.key < $1.key }) {
+            sink.append(device)
+            sink.append(sequence)
+        }
     }
 
     private mutating func decodeTrails(_ bytes: RawSpan, _ cursor: inout Cursor) throws(FormatError) {
@@ -191,6 +196,9 @@ extension SyncState {
             for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
                 if let position = try cursor.position(bytes) { trails[device, default: []].append(position) }
             }
+        }
+        for _ in 0..<(try cursor.integer(bytes, as: UInt16.self)) {
+            takenBack[try cursor.identifier(of: bytes)] = try cursor.integer(bytes)
         }
     }
 

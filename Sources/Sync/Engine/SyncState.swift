@@ -50,6 +50,8 @@ struct SyncState: Equatable, Sendable {
     /// What was read last of each of the other devices' logs, in order: where a device turns out to have signed two histories,
     /// it tells how far both are the same.
     var trails: [Identifier: [LogPosition]] = [:]
+    /// Up to where the logs of devices that were shut out were taken back, as far as they do not count.
+    var takenBack: [Identifier: UInt64] = [:]
 
     init(device: Identifier, ring: KeyRing) { (self.device, self.ring) = (device, ring) }
 
