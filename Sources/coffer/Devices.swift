@@ -69,8 +69,8 @@ struct Devices: ParsableCommand {
                 "Undo what the device did since then. \(SinceOption.help), or `segment:N`.", valueName: "time"))
         var undoSince: String?
 
-        @Flag(name: .long, help: "Print JSON of what was undone.")
-        var json = false
+        /// --json is the flag of `devices`, wherever it stands.
+        @ParentCommand var devices: Devices
 
         func validate() throws { _ = try start() }
 
@@ -96,7 +96,7 @@ struct Devices: ParsableCommand {
         }
 
         private func show(_ undo: UndoView) {
-            if json { return Console.json(undo) }
+            if devices.json { return Console.json(undo) }
             Console.result(undo.sentence)
             if let since = undo.knownSince {
                 Console.result("What it did before \(since) is not known here: another device may know more.")

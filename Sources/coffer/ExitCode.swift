@@ -57,6 +57,11 @@ extension Failure {
         }
     }
 
+    /// What a newer program has written: neither damage nor an alarm.
+    private static func newer(_ message: String) -> Failure {
+        Failure(.otherError, message, hint: "Update coffer on this machine; nothing was changed.")
+    }
+
     private init(_ error: VaultError, _ vault: FilePath) {
         switch error {
         case .notFound:
@@ -75,13 +80,9 @@ extension Failure {
             self.init(
                 .noVault, "What is at \(vault) is no vault.", hint: "Name the vault's file with --vault.")
         case .newerFormat(let version):
-            self.init(
-                .otherError, "The vault \(vault) was written by a newer coffer (format \(version)).",
-                hint: "Update coffer on this machine; nothing was changed.")
+            self = .newer("The vault \(vault) was written by a newer coffer (format \(version)).")
         case .newerRecords:
-            self.init(
-                .otherError, "A newer coffer has put something into the vault \(vault) that this one does not know.",
-                hint: "Update coffer on this machine; nothing was changed.")
+            self = .newer("A newer coffer has put something into the vault \(vault) that this one does not know.")
         case .wrongPassword:
             self.init(
                 .wrongPassword, "The password does not open this vault.",
