@@ -64,3 +64,8 @@ class State:
         if f.at < len(f.data):
             self.kit_authors = f.list(f.u16(), f.identifier)
             self.notice_authors = f.list(f.u16(), f.identifier)
+        self.trails, self.taken_back = {}, {}
+        if f.at < len(f.data):
+            self.trails = {
+                f.identifier(): f.list(f.u16(), lambda: (f.u64(), f.take(16), f.u64())) for _ in range(f.u16())}
+            self.taken_back = {f.identifier(): f.u64() for _ in range(f.u16())}

@@ -229,7 +229,8 @@ import Testing
         let pair = try VaultPair()
         try await pair.syncAll()
         for number in 0..<10_000 {
-            try pair.devices[0].write("a", to: pair.devices[0].make("\(number)", in: .root, mode: 0o100600))
+            // Vim looks with a file 4913 whether it may write: such a name stays on its device.
+            try pair.devices[0].write("a", to: pair.devices[0].make("n\(number)", in: .root, mode: 0o100600))
         }
         try await pair.syncAll()
         let start = try await next(pair)
@@ -240,7 +241,8 @@ import Testing
         let began = ContinuousClock.now
         let report = try await undo(pair, from: start)
         print("10,000 entries: pulled in \(pulled.duration(to: began)), undone in \(began.duration(to: .now))")
-        #expect(report.done[.restored] == 10_000 && report.left == [])
+        #expect(report.done[.restored] == 10_000, "\(report.done)")
+        #expect(report.left == [])
         #expect(try pair.devices[0].tree().values.allSatisfy { $0 == "a" })
     }
 }
