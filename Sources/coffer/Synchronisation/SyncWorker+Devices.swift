@@ -60,17 +60,23 @@ extension SyncWorker {
     func revoke(_ name: String, _ secret: Secret) async throws -> SyncOutcome {
         let session = try current()
         let admin = try adminKey(secret)
-        // What others have done is read first: a device may have come, or been revoked already.
-        _ = try await engine(session) { (engine) async throws(SyncError) in try await engine.sync() }
+        // What others have done is read first: a device may have come, or been revoked already. That a log is at fault, which
+        // may be that device's, is no reason to stop here: this verb is what helps.
+        try await engine(session) { (engine) async throws(SyncError) in
+            do throws(SyncError) { _ = try await engine.sync() } catch {
+                guard case .forked = error else { throw error }
+            }
+        }
         let device = try await find(name, session)
+        let label = try settings().label(of: device)
         let report = try await engine(session) { (engine) async throws(SyncError) in
             try await engine.rotate(
                 admin: admin, shuttingOut: [device.identifier: nil], seconds: Int64(Moment.now))
         }
         await note(report, session)
         return SyncOutcome(notes: [
-            "The device \(try settings().label(of: device)) is revoked: it reads nothing that is written from now on, and nobody takes what "
-                + "it writes. It keeps what it has: change the secrets that were on it.",
+            "The device \(label) is revoked: it reads nothing that is written from now on, and nobody takes what it "
+                + "writes. It keeps what it has: change the secrets that were on it.",
             SyncWorker.newKitIsNeeded,
         ])
     }

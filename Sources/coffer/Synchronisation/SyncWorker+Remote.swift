@@ -74,12 +74,26 @@ extension SyncWorker {
         case .rebuilding: outcome.notes = ["The remote was written anew from what is here."]
         case .asNewDevice: outcome.notes = ["This vault's file goes on as a device of its own."]
         }
+        outcome.notes += try await takenBack(report, session)
         if let predecessor { outcome.notes.append(try await retire(predecessor, secret)) }
         return outcome
     }
 }
 
 extension SyncWorker {
+    /// That edits were taken back which do not count.
+    private func takenBack(_ report: SyncReport, _ session: SyncSession) async throws -> [String] {
+        guard !report.takenBack.isEmpty else { return [] }
+        let status = try await engine(session) { (engine) async throws(SyncError) in try await engine.status() }
+        return try status.devices.compactMap { device in
+            guard let undone = report.takenBack[device.identifier] else { return nil }
+            let count = undone.done.values.reduce(0, +)
+            let left = undone.left.isEmpty ? "" : " \(undone.left.count + undone.notListed) could not be taken back."
+            let label = try settings().label(of: device)
+            return "\(label) had written on after it was revoked: what it did to \(count) entries is taken back.\(left)"
+        }
+    }
+
     /// - Parameter mayBeOlder: the vault may be a restored backup.
     /// - Returns: nil where it is one, and the remote has later changes of this device: nothing has happened then.
     private func run(

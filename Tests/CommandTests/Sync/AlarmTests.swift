@@ -71,6 +71,10 @@ import Testing
             #expect(alarm.errorText.contains("forked") && alarm.errorText.contains("alpha"), "\(alarm.errorText)")
             #expect(!evidence(b).isEmpty && alarm.errorText.contains("evidence"))
             #expect(try b.show("note") == "one history\n", "nothing is lost")
+            // What is recommended against that does not end with it.
+            try b.opened("devices", "revoke", "alpha").run(expecting: 0)
+            try b.sync()
+            #expect(try b.show("note") == "one history\n")
         }
     }
 
