@@ -15,7 +15,7 @@ struct Netrc: ~Copyable {
     /// - Parameter path: nil for `~/.netrc`.
     /// - Returns: nil where there is no such file that can be read.
     init?(path: String?) {
-        let path = path ?? NSHomeDirectory() + "/.netrc"
+        let path = path ?? Netrc.home + "/.netrc"
         // A pipe that nobody writes to is not waited for.
         guard let file = try? FileDescriptor.open(FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
         else { return nil }
@@ -30,6 +30,9 @@ struct Netrc: ~Copyable {
         _ = unsafe try? file.read(fromAbsoluteOffset: 0, into: buffer)
         unsafe text = buffer
     }
+
+    /// As libcurl has it: what the environment says comes first.
+    private static var home: String { ProcessInfo.processInfo.environment["HOME"] ?? NSHomeDirectory() }
 
     deinit {
         if let start = unsafe text.baseAddress { unsafe explicit_bzero(start, text.count) }

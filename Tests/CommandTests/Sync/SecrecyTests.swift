@@ -79,7 +79,7 @@ import Testing
                 let contents = RemoteFiles(folder: place.folder).contents()
                 return contents.map { path, bytes in
                     let general = path.replacing(#/[0-9a-f]{32}/#, with: "*").replacing(
-                        #/blob\/[0-9a-f]{2}\//#, with: "blob/*/")
+                        #/chunk\/[0-9a-f]{2}\//#, with: "chunk/*/")
                     return "\(general) \(bytes.count)"
                 }.sorted()
             }
