@@ -25,7 +25,9 @@ import Testing
         // Lines are broken at the terminal's width.
         let codes = try #require(help.text.firstMatch(of: #/\nExit codes: ([^.]+)\./#)).1.replacing("\n", with: " ")
         #expect(codes.hasPrefix("0 done") && codes.hasSuffix("64 usage"))
-        let arguments = words + ["--no-such-option", "argument"]
+        // What else is missing would be said first.
+        let needed = ["history": ["--device", "name"], "devices rename": ["name"]][verb] ?? []
+        let arguments = words + ["--no-such-option", "argument"] + needed
         let wrong = try home.command(try Program.coffer(), arguments).run(expecting: 64)
         #expect(wrong.text.isEmpty && wrong.errorText.contains("no-such-option"))
     }
