@@ -15,12 +15,15 @@ CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aiou"
 
 @dataclass
 class Kit:
+    format: int
     identifier: bytes
     vault: bytes
     epoch: int
     genesis: bytes
     wrap: bytes
     address: str
+    # What stands around the wrap.
+    bound: bytes
 
     @classmethod
     def read(cls, text):
@@ -30,17 +33,23 @@ class Kit:
         letters = letters[len("COFFER1:"):]
         data = base64.b32decode(letters + "=" * (-len(letters) % 8))
         fields = Cursor(data)
-        fields.expect(b"CFRK" + bytes([1, 0, 0, 0]))
+        fields.expect(b"CFRK")
+        version = fields.u8()
+        if version not in (1, 2):
+            raise Malformed("a kit of a newer program")
+        if fields.take(3) != bytes(3) and version == 2:
+            raise Malformed("no kit")
         kit = cls(
-            fields.identifier(), fields.identifier(), fields.u32(), fields.take(32), fields.take(164),
-            fields.take(fields.u16()).decode())
+            version, fields.identifier(), fields.identifier(), fields.u32(), fields.take(32), fields.take(164),
+            fields.take(fields.u16()).decode(), data[:76] + data[240:-4])
         if not hmac.compare_digest(fields.take(4), blake(32, data[:-4])[:4]):
             raise Malformed("a kit that was read wrong")
         fields.end()
         return kit
 
     def open(self, password, email):
-        secret, epoch, vault = unwrap(self.wrap, KIT, password, email_context(email))
+        secret, epoch, vault = unwrap(
+            self.wrap, KIT, password, (self.bound if self.format == 2 else b"") + email_context(email))
         if (epoch, vault) != (self.epoch, self.vault):
             raise Malformed("a kit around another wrap")
         return AccountKey(secret, epoch)
