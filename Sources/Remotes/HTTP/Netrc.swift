@@ -68,7 +68,8 @@ struct Netrc: ~Copyable {
                 (name, password) = (nil, nil)
                 isMeant = word == Netrc.others ? takesDefault : words.next().map { Netrc.is($0, host) } ?? false
             case Netrc.name: name = words.next()
-            case Netrc.password: password = words.next()
+            // Those of other places are read over: nothing wipes a word.
+            case Netrc.password: if isMeant { password = words.next() } else { words.skip() }
             case Netrc.account: _ = words.next()
             case Netrc.macro: words.skipMacro()
             default: break
@@ -97,6 +98,24 @@ private struct Words {
     private var byte: UInt8? { unsafe place < text.count ? text[place] : nil }
 
     mutating func next() -> [UInt8]? {
+        guard goToWord() else { return nil }
+        return byte == UInt8(ascii: "\"") ? quoted() : plain()
+    }
+
+    /// Reads over a word.
+    mutating func skip() {
+        guard goToWord() else { return }
+        guard byte == UInt8(ascii: "\"") else {
+            while let byte, byte > 0x20 { place += 1 }
+            return
+        }
+        place += 1
+        while let byte, byte != UInt8(ascii: "\"") { place += byte == UInt8(ascii: "\\") ? 2 : 1 }
+        place += 1
+    }
+
+    /// - Returns: false at the end.
+    private mutating func goToWord() -> Bool {
         // A comment begins a line: passwords may begin with its sign.
         var isLineStart = place == 0
         while let byte, byte <= 0x20 || isLineStart && byte == UInt8(ascii: "#") {
@@ -107,8 +126,7 @@ private struct Words {
                 isLineStart = isLineStart || byte == 0x0A
             }
         }
-        guard byte != nil else { return nil }
-        return byte == UInt8(ascii: "\"") ? quoted() : plain()
+        return byte != nil
     }
 
     private mutating func plain() -> [UInt8] {

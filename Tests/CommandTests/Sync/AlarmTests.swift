@@ -48,25 +48,34 @@ import Testing
         }
     }
 
+    /// B reads one continuation of A's log, and the remote has another.
+    ///
+    /// - Returns: the segment that B has read.
+    private func makeTwoHistories(_ devices: TwoDevices) throws -> String {
+        let (a, b) = (devices.a, devices.b)
+        let remote = RemoteFiles(folder: devices.place.folder)
+        try devices.syncAll()
+        let common = remote.contents()
+        let database = try Posix.read(a.file)
+        try a.edit { try a.write("one history\n", to: "note") }
+        try a.sync()
+        try b.sync()
+        let segment = try #require(remote.paths().last { $0.hasPrefix("v1/log/") && common[$0] == nil })
+        // A's machine is set back with its remote, and writes another segment of the same number.
+        try remote.restore(common)
+        try Posix.write(database, to: a.file)
+        try FileManager.default.removeItem(atPath: a.home.file(".local/state/coffer"))
+        for suffix in ["-wal", "-shm", "-redo"] { try? FileManager.default.removeItem(atPath: a.file + suffix) }
+        try a.edit { try a.write("another history\n", to: "note") }
+        try a.sync()
+        return segment
+    }
+
     /// The remote shows A and B different continuations of one log.
     @Test func attack13RemoteForked() throws {
         try TwoDevices.with { devices in
-            let (a, b) = (devices.a, devices.b)
-            let remote = RemoteFiles(folder: devices.place.folder)
-            try devices.syncAll()
-            let common = remote.contents()
-            let database = try Posix.read(a.file)
-            try a.edit { try a.write("one history\n", to: "note") }
-            try a.sync()
-            try b.sync()
-            // A's machine is set back with its remote, and writes another segment of the same number.
-            try remote.restore(common)
-            try Posix.write(database, to: a.file)
-            try FileManager.default.removeItem(atPath: a.home.file(".local/state/coffer"))
-            for suffix in ["-wal", "-shm", "-redo"] { try? FileManager.default.removeItem(atPath: a.file + suffix) }
-            try a.edit { try a.write("another history\n", to: "note") }
-            try a.sync()
-
+            let b = devices.b
+            _ = try makeTwoHistories(devices)
             let alarm = try b.sync(expecting: 32)
             #expect(alarm.errorText.contains("forked") && alarm.errorText.contains("alpha"), "\(alarm.errorText)")
             #expect(!evidence(b).isEmpty && alarm.errorText.contains("evidence"))
@@ -81,22 +90,8 @@ import Testing
     /// Attack 39: whoever can write to the remote puts new junk beside what shows an alarm before each run.
     @Test func attack39_evidenceIsBoundedHoweverOftenAnAlarmComes() throws {
         try TwoDevices.with { devices in
-            let (a, b) = (devices.a, devices.b)
-            let remote = RemoteFiles(folder: devices.place.folder)
-            try devices.syncAll()
-            let common = remote.contents()
-            let database = try Posix.read(a.file)
-            try a.edit { try a.write("one history\n", to: "note") }
-            try a.sync()
-            try b.sync()
-            let segment = try #require(remote.paths().last { $0.hasPrefix("v1/log/") && common[$0] == nil })
-            // A's machine is set back with its remote, and writes another segment of the same number.
-            try remote.restore(common)
-            try Posix.write(database, to: a.file)
-            try FileManager.default.removeItem(atPath: a.home.file(".local/state/coffer"))
-            for suffix in ["-wal", "-shm", "-redo"] { try? FileManager.default.removeItem(atPath: a.file + suffix) }
-            try a.edit { try a.write("another history\n", to: "note") }
-            try a.sync()
+            let b = devices.b
+            let segment = try makeTwoHistories(devices)
             let top = b.home.file(".local/state/coffer/evidence")
             for round in 0..<3 {
                 // Of no size on the disk.
